@@ -1,0 +1,348 @@
+"""One configured normalization: a catalogue entry at a precision, with its views.
+
+The only object that most programs need. It builds the graphs and their formats, quantises what it is given, runs the
+integer view (``forward``, ``backward``, ``inference``) and the float64 one (``exact``), and counts.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cached_property, partial
+from math import ceil, log2, pi, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwnorm import operands
+from hwnorm.errors import did_you_mean
+from hwnorm.exact import Exact
+from hwnorm.fixed import Format, Ints
+from hwnorm.ir import Graph, Node, Op, Rate, Setting, mask_symbol
+from hwnorm.norms import catalog, fold
+from hwnorm.norms.form import Form
+from hwnorm.precision import Fixed, Precision, Scaled, assign_types, quantise
+from hwnorm.results import Backward, Forward, Saved
+from hwnorm.views.count import OpCount, Phase, count
+from hwnorm.views.int_ref import Program, Value
+
+Floats = npt.NDArray[np.float64]
+GAUSSIAN = sqrt(pi / 2)  # L1BN Theorem 1: standard deviation over mean absolute deviation
+
+
+class Engine:
+    """A normalization of groups of ``elements`` elements, or of any number up to ``max_elements``.
+
+    ``eps`` is real, for x whose LSB is ``2**-x_frac``; it reaches the hardware as E. ``gaussian`` multiplies an L1
+    deviation by sqrt(pi/2) (Theorem 1). ``form`` picks one of the norm's datapaths, the first by default; all give the
+    same integers. ``pivot_window`` belongs to form pivot, ``temperature`` to scale, ``delta`` to fold-ternary.
+    ``checked`` compares every value with its register's bounds on the way, for tests.
+    """
+
+    def __init__(
+        self,
+        norm: str,
+        bits: int = 8,
+        elements: int | None = None,
+        *,
+        max_elements: int | None = None,
+        form: str | None = None,
+        guard: int = 4,
+        reciprocal: str = "restoring",
+        eps: float = 1e-5,
+        x_frac: int = 0,
+        gaussian: bool = True,
+        pivot_window: int = 0,
+        temperature: float = 50.0,
+        delta: float = 0.5,
+        checked: bool = False,
+    ) -> None:
+        self.norm = catalog.find(norm)
+        if form is not None and form not in self.norm.forms:
+            raise ValueError(f"norm {norm!r} has no form {form!r}: {did_you_mean(form, self.norm.forms)}")
+        self.form = form or next(iter(self.norm.forms), "")
+        self.precision = Precision(bits, guard, reciprocal)
+        if (elements is None) == (max_elements is None):
+            raise ValueError("give either elements (of every group) or max_elements (of the longest)")
+        self.elements = elements
+        self.max_elements: int = max_elements if elements is None else elements  # type: ignore[assignment]
+        if not isinstance(self.max_elements, int | np.integer) or self.max_elements < 1:
+            raise ValueError(f"elements must be a positive integer, not {self.max_elements!r}")
+        if not eps >= 0 or eps == float("inf"):
+            raise ValueError(f"eps must be a finite number, at least 0, not {eps!r}")
+        self.eps, self.x_frac, self.gaussian = eps, x_frac, gaussian
+        self.pivot_window, self.temperature, self.delta = pivot_window, temperature, delta
+        self._checked = checked
+        self._backward_programs: dict[int, Program] = {}
+
+    @property
+    def exact(self) -> Exact:
+        """The same three functions in float64."""
+        return Exact(self)
+
+    # Graphs and formats
+
+    def graph(self, direction: str) -> Graph:
+        """The datapath of one direction; ValueError where the norm has none."""
+        builder = getattr(self.norm.forms.get(self.form, Form()), direction)
+        if builder is None:
+            raise ValueError(f"norm {self.norm.name!r} has no {direction} datapath")
+        graph: Graph = builder()
+        return graph
+
+    @cached_property
+    def _forward(self) -> Program:
+        return self._program("forward")
+
+    @cached_property
+    def _inference(self) -> Program:
+        return self._program("inference")
+
+    def _program(self, direction: str) -> Program:
+        graph = self.graph(direction)
+        return Program(graph, self.precision, assign_types(graph, self.precision, self.max_elements), self._checked)
+
+    def _backward(self, dx_frac: int) -> Program:
+        if dx_frac not in self._backward_programs:
+            graph, precision = self.graph("backward"), self.precision.scaled_for(dx_frac)
+            saved = {name: self._forward.types[n] for name, n in self._forward.graph.outputs.items()}
+            types = assign_types(graph, precision, self.max_elements, saved)
+            self._backward_programs[dx_frac] = Program(graph, precision, types, self._checked)
+        return self._backward_programs[dx_frac]
+
+    def program(self, direction: str) -> Program:
+        """Graph, formats and sweeps of one direction: what hardware is made from."""
+        if direction == "backward":
+            return self._backward(0)
+        return self._forward if direction == "forward" else self._inference
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions that this norm has a datapath for."""
+        form = self.norm.forms.get(self.form, Form())
+        return tuple(d for d in ("forward", "backward", "inference") if getattr(form, d) is not None)
+
+    @cached_property
+    def formats(self) -> dict[str, Format]:
+        """Every stream, parameter and register by name. Of a scaled value the mantissa; the gain's exponent is ``sh``,
+        the reciprocal's ``e``."""
+        found: dict[str, Format] = {}
+        for direction in reversed(self.directions):
+            program = self.program(direction)
+            for node, kind in program.types.items():
+                if node.name:
+                    found[node.name] = kind.format
+                role = self.precision.role(node.role) if node.op in (Op.CAST, Op.RECIP) else None
+                if isinstance(role, Scaled) and role.shift:
+                    found["sh"] = Format.holding(*role.shift)
+                elif isinstance(role, Scaled):
+                    found["Dn"] = Format(role.width, 0, signed=False)
+                    found["e"] = Format.holding(0, program.types[node.args[0]].format.width)
+            for name in ("y", "dx"):
+                if name in program.graph.outputs:
+                    found[name] = program.types[program.graph.outputs[name]].format
+        return found
+
+    @property
+    def error_bound_lsb(self) -> float:
+        """|y - exact.y| stays below this, in y's LSB, wherever the gain does not clamp."""
+        return self.precision.error_bound_lsb
+
+    def registers(self, elements: int | None = None, sampled: int | None = None) -> dict[str, tuple[int, int]]:
+        """The registers of a layer with groups of so many elements: name to (integer, fraction bits)."""
+        m = self._length(self.max_elements if elements is None else elements)
+        setting = self.setting(m, m if sampled is None else sampled)
+        found: dict[str, tuple[int, int]] = {}
+        for direction in self.directions:
+            for name, node in self.program(direction).graph.layer_registers.items():
+                found[name] = self.register(node, setting)
+        return found
+
+    def register(self, node: Node, setting: Setting) -> tuple[int, int]:
+        assert callable(node.value)
+        v, frac = quantise(Fraction(node.value(setting)), self.precision.role(node.role))
+        if node.bound is not None:
+            lo, hi = (bound << frac for bound in node.bound(self.precision.bits, self.max_elements))
+            if not lo <= v <= hi:
+                raise ValueError(
+                    f"eps = {self.eps:g} makes register {node.name} {v}, more than the {hi} of the largest deviation"
+                )
+        return v, frac
+
+    # The integer view
+
+    def forward(
+        self,
+        x: npt.ArrayLike,
+        gamma: npt.ArrayLike = 1.0,
+        beta: npt.ArrayLike = 0.0,
+        *,
+        sampled: npt.ArrayLike | None = None,
+        pivot: npt.ArrayLike | None = None,
+    ) -> Forward:
+        """x: integers, shape (groups, elements), or (groups, ...) with axes of the elements' own. y has x's shape.
+
+        ``sampled``: flags of the elements that sampled statistics look at, the same in every group. ``pivot``: of form
+        pivot, ``saved.values["next_pivot"]`` of the batch before; 0 where there is none yet.
+        """
+        program = self._forward
+        stream = operands.stream("x", x, self.precision.bits)
+        inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
+        inputs |= self._sample(program, stream, sampled)
+        if "c0" in program.graph.inputs:
+            c0 = pivot if isinstance(pivot, Value) else Value(np.zeros((len(stream), 1), np.int64))
+            inputs["c0"] = c0
+        setting = self._setting_of(stream, inputs)
+        found = program.run(inputs, setting)
+        return Forward(found["y"].v.reshape(np.shape(x)), Saved(inputs | found, setting, np.shape(x)))
+
+    def backward(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Backward:
+        """dy: integers, shaped as x was. ``dx_frac`` is dx's scale; by default the finest at which the largest gain of
+        these groups maps the full scale of dy into that of dx."""
+        if dx_frac is None:
+            dx_frac = self._natural_dx_frac(saved)
+        lo, hi = self.precision.dx_frac_range
+        if not lo <= dx_frac <= hi:
+            raise ValueError(f"dx_frac must be an integer from {lo} to {hi}, not {dx_frac}")
+        program = self._backward(dx_frac)
+        stream = operands.stream("dy", dy, self.precision.bits)
+        if np.shape(dy) != saved.shape:
+            raise ValueError(f"dy has shape {np.shape(dy)}, but x had {saved.shape}")
+        found = program.run(saved.values | {"dy": Value(stream)}, saved.setting)
+        dgamma, dbeta = (_parameter_gradient(program, found, name) for name in ("dgamma", "dbeta"))
+        frac = program.types[program.graph.outputs["dx"]].frac
+        return Backward(found["dx"].v.reshape(saved.shape), frac, dgamma, dbeta)
+
+    def inference(
+        self,
+        x: npt.ArrayLike,
+        gamma: npt.ArrayLike = 1.0,
+        beta: npt.ArrayLike = 0.0,
+        *,
+        mean: npt.ArrayLike | None = None,
+        deviation: npt.ArrayLike | None = None,
+    ) -> npt.NDArray[Any]:
+        """y by running statistics (in x's LSB). A norm that keeps none takes them from x, as ``forward`` does."""
+        program = self._inference
+        stream = operands.stream("x", x, self.precision.bits)
+        inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
+        folded = [name for name in program.graph.inputs if name not in inputs]
+        if folded:
+            real = self.folded(len(stream), gamma, beta, mean, deviation)
+            for name in folded:
+                role = self.precision.role(program.graph.inputs[name].role)
+                inputs[name] = operands.quantised(name, real[name], role)
+        found = program.run(inputs, self.setting(stream[0].size))
+        return found["y"].v.reshape(np.shape(x))
+
+    def folded(
+        self,
+        groups: int,
+        gamma: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        mean: npt.ArrayLike | None,
+        deviation: npt.ArrayLike | None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """What inference hardware is set up with, exact: scale and shift, or thresholds; shape (groups, 1)."""
+        if mean is None or (deviation is None and self.norm.name != "mean-only"):
+            raise ValueError(f"inference of {self.norm.name!r} needs running statistics: mean= and deviation=")
+        gammas, betas = self._held("gamma", gamma, groups), self._held("beta", beta, groups)
+        means = operands.per_group("mean", mean, groups)
+        if deviation is None:
+            sigmas = np.ones((groups, 1))
+        else:
+            deviations = operands.per_group("deviation", deviation, groups)
+            eps = self.setting(1).eps
+            sigmas = np.sqrt(deviations**2 + eps) if self.norm.eps_under_root else deviations + eps
+        match self.norm.name:
+            case "fold-sign":
+                fold_one = fold.sign_threshold
+            case "fold-ternary":
+                fold_one = partial(fold.ternary_thresholds, delta=Fraction(self.delta))
+            case _:
+                fold_one = fold.scale_and_shift
+        rows = [
+            fold_one(*(Fraction(float(column[g, 0])) for column in (gammas, betas, means, sigmas))) for g in range(groups)
+        ]
+        return {name: np.array([[row[name]] for row in rows], dtype=object) for name in rows[0]}
+
+    def count(self, phase: Phase = "training") -> OpCount:
+        """Formula and executed operations of a phase, per group."""
+        return count(self.norm, self.form, phase, {d: self.program(d) for d in self.directions})
+
+    # Operands
+
+    def _length(self, m: int) -> int:
+        if self.elements is not None and m != self.elements:
+            raise ValueError(f"groups must have {self.elements} elements (elements={self.elements}), not {m}")
+        if not 1 <= m <= self.max_elements:
+            raise ValueError(f"groups must have 1 to {self.max_elements} elements, not {m}")
+        return m
+
+    def setting(self, m: int, s: int | None = None, v: int = 0) -> Setting:
+        under_root = self.norm.eps_under_root
+        return Setting(
+            m=m,
+            s=m if s is None else s,
+            v=v,
+            eps=self.eps * 2.0 ** (self.x_frac * (2 if under_root else 1)),
+            one=2.0**self.x_frac,
+            rail=1 << (self.precision.bits - 1),
+            l1_scale=GAUSSIAN if self.gaussian else 1.0,
+            temperature=self.temperature,
+            window=self.pivot_window,
+        )
+
+    def _setting_of(self, stream: Ints, inputs: dict[str, Value]) -> Setting:
+        m = self._length(stream[0].size)
+        setting = self.setting(m, int(inputs["sampled"].v.sum()) if "sampled" in inputs else m)
+        for node in self._forward.graph.layer_registers.values():
+            self.register(node, setting)
+        return setting
+
+    def _held(self, name: str, values: npt.ArrayLike, groups: int) -> Floats:
+        """A parameter as its register holds it, real."""
+        role = self.precision.role(self._parameter_role(name))
+        return operands.quantised(name, operands.per_group(name, values, groups), role).real()
+
+    def _parameter_role(self, name: str) -> str:
+        node = self._forward.graph.inputs.get(name) if "forward" in self.directions else None
+        return node.role if node else name
+
+    def _affine(self, program: Program, stream: Ints, gamma: npt.ArrayLike, beta: npt.ArrayLike) -> dict[str, Value]:
+        groups, elements = len(stream), stream[0].size
+        found = {}
+        for name, values in (("gamma", gamma), ("beta", beta)):
+            node = program.graph.inputs.get(name)
+            if node is not None:
+                shaped = (
+                    operands.per_element(name, values, groups, elements)
+                    if node.rate is Rate.ELEM
+                    else operands.per_group(name, values, groups)
+                )
+                found[name] = operands.quantised(name, shaped, self.precision.role(node.role))
+        return found
+
+    def _sample(self, program: Program, stream: Ints, sampled: npt.ArrayLike | None) -> dict[str, Value]:
+        masks = [name for name, n in program.graph.inputs.items() if mask_symbol(n) is not None]
+        return {name: Value(operands.flags(name, sampled, stream[0].size)) for name in masks}
+
+    def _natural_dx_frac(self, saved: Saved) -> int:
+        lo, hi = self.precision.dx_frac_range
+        largest = 1.0
+        if "K" in saved.values:
+            largest = float(np.max(np.abs(saved.values["K"].real())))
+            if self.norm.affine == "element":
+                largest *= float(np.max(np.abs(saved.values["gamma"].real())))
+        return min(max(-ceil(log2(largest)), lo), hi) if largest else 0
+
+
+def _parameter_gradient(program: Program, found: dict[str, Value], name: str) -> Floats | None:
+    """One number a group; where the parameter is one an element, summed over the groups."""
+    if name not in found:
+        return None
+    gradient = found[name]
+    if program.graph.outputs[name].rate is Rate.ELEM:
+        rows = gradient.v.reshape(len(gradient.v), -1)
+        return Value(rows.sum(axis=0, dtype=rows.dtype if rows.dtype == object else np.int64), gradient.frac).real()
+    return gradient.real()[:, 0]

@@ -1,0 +1,1 @@
+"""Normalizations as graphs: one file a family, ``catalog.py`` the registry."""

@@ -1,0 +1,146 @@
+"""L2 batch norm and its relatives: sigma is the root of the mean square.
+
+    V0 = m^2 * var = m*Q - S^2        Q = sum x^2: one pass, exact integers, nothing cancels
+                   = m*Q2 - (S - m*c)^2, Q2 = sum (x - c)^2: two passes, squares of centred values
+    D = sqrt(V0 + E) = m*sigma,  E = eps * m^2,  1/sigma = kappa * R with R = 1/D, kappa = m
+
+RMS norm is the one-pass form with mu = 0: V0 = m*Q.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from hwnorm.ir import Graph, Node, align, cast, elem, layer, named, root, square, stat, total
+from hwnorm.norms import printed
+from hwnorm.norms.datapath import (
+    INV_M,
+    M,
+    Mean,
+    Pick,
+    Statistic,
+    gradient,
+    gradient_gain,
+    gradient_sums,
+    inverse,
+    mean_gradient_bound,
+    mean_of,
+    normalise,
+    parameter_gradients,
+    picker,
+    unit_output,
+    variance_bound,
+)
+from hwnorm.norms.form import Form
+
+KAPPA = layer("kappa", lambda g: g.s, "kappa")
+E = layer("E", lambda g: g.eps * g.m_squared, bound=variance_bound)
+
+
+# As printed
+
+
+def printed_forward(per_element: bool = False, sampled: bool = False) -> Graph:
+    """L1BN Eq. 3-6."""
+    pick, x = picker(sampled), elem("x")
+    mu = named("mu", printed.mean(pick(x)))
+    var = printed.mean(pick(square(x - mu)))
+    sigma = named("sigma", root(var + printed.EPS))
+    xhat = named("xhat", (x - mu) / sigma)
+    return Graph("l2 forward, as printed", printed.affine(xhat, sigma, per_element))
+
+
+def printed_backward(per_element: bool = False, sampled: bool = False) -> Graph:
+    """QuantBN Eq. 1, which is L1BN Eq. 8 reduced; with a sample, Sampling Eq. 6."""
+    pick, b = picker(sampled), printed.Backward(per_element)
+    through_statistics = b.mean_g + b.xhat * printed.mean(b.g * b.xhat)
+    dx = (b.g - pick(through_statistics)) / b.sigma
+    return Graph("l2 backward, as printed", {"dx": dx, **b.parameters})
+
+
+def printed_rms_forward() -> Graph:
+    """RMSNorm Eq. 4 (Zhang and Sennrich 2019); beta is 0 where a network has none."""
+    x = elem("x")
+    sigma = named("sigma", root(printed.mean(square(x)) + printed.EPS))
+    return Graph("rms forward, as printed", printed.affine(named("xhat", x / sigma), sigma, per_element=True))
+
+
+def printed_rms_backward() -> Graph:
+    b = printed.Backward(per_element=True)
+    dx = (b.g - b.xhat * printed.mean(b.g * b.xhat)) / b.sigma
+    return Graph("rms backward, as printed", {"dx": dx, **b.parameters})
+
+
+def printed_form(per_element: bool = False, sampled: bool = False) -> Form:
+    return Form(partial(printed_forward, per_element, sampled), partial(printed_backward, per_element, sampled))
+
+
+# Datapaths
+
+
+def one_pass(x: Node, mean: Mean, pick: Pick) -> Statistic:
+    Q = named("Q", total(pick(square(x))))
+    return statistic(M * Q - square(mean.S), mean)
+
+
+def two_pass(x: Node, mean: Mean, pick: Pick) -> Statistic:
+    Q2 = named("Q2", total(pick(square(x - mean.c))))
+    rest = named("rest", mean.S - M * mean.c, lambda b, m: (0, m - 1))
+    return statistic(M * Q2 - square(rest), mean)
+
+
+def statistic(scaled_variance: Node, mean: Mean | None) -> Statistic:
+    V0 = named("V0", scaled_variance, variance_bound if mean else None)
+    D = named("D", root(named("V", V0 + E)))
+    return Statistic(mean.mu if mean else None, inverse(V0, D), KAPPA, {"S": mean.S, "mu": mean.mu} if mean else {})
+
+
+Method = Callable[[Node, Mean, Pick], Statistic]
+
+
+def forward(method: Method, per_element: bool = False, sampled: bool = False) -> Graph:
+    pick, x = picker(sampled), elem("x")
+    statistic = method(x, mean_of(x, pick), pick)
+    return Graph(f"l2 forward, {method.__name__}", normalise(x, statistic, per_element))
+
+
+def rms_forward() -> Graph:
+    x = elem("x")
+    Q = named("Q", total(square(x)))
+    return Graph("rms forward", normalise(x, statistic(M * Q, None), per_element=True))
+
+
+def backward(per_element: bool = False, sampled: bool = False) -> Graph:
+    """dx = K*g - (J*x + C): xhat is x once more, so J = K*q/sigma and C = K*a - J*mu, with guard bits of their own."""
+    pick, x, d = picker(sampled), elem("x"), gradient(per_element)
+    sums = gradient_sums(d, x, sampled)
+    R = stat("R", "saved")
+    q = named("q", cast(sums.HM * INV_M * R, "q"), mean_gradient_bound(d, sampled))
+    K = gradient_gain()
+    J = named("J", align(K * q * KAPPA * R, K, "slope"))
+    C = named("C", align(K * sums.a, J) - align(J * stat("mu", "saved"), J))
+    dx = cast(K * d.g - pick(align(J * x + C, K)), "dx")
+    dgamma = unit_output() if per_element else named("dgamma", q * KAPPA)
+    return Graph("l2 backward", {"dx": dx, **parameter_gradients(dgamma, sums.W, per_element)})
+
+
+def rms_backward() -> Graph:
+    """As l2 without the mean: a = 0, mu = 0."""
+    x, d, R = elem("x"), gradient(per_element=True), stat("R", "saved")
+    U = named("U", total(d.g * x))
+    HM = named("HM", M * U)
+    q = named("q", cast(HM * INV_M * R, "q"), mean_gradient_bound(d, sampled=False))
+    K = gradient_gain()
+    J = named("J", align(K * q * KAPPA * R, K, "slope"))
+    dx = cast(K * d.g - align(J * x, K), "dx")
+    z = cast(stat("K", "saved") * x, "hat")
+    return Graph("rms backward", {"dx": dx, **parameter_gradients(z, HM, per_element=True)})
+
+
+def forms(per_element: bool = False, sampled: bool = False) -> dict[str, Form]:
+    gradient = partial(backward, per_element, sampled)
+    return {
+        "one-pass": Form(partial(forward, one_pass, per_element, sampled), gradient),
+        "two-pass": Form(partial(forward, two_pass, per_element, sampled), gradient),
+    }

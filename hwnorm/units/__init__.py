@@ -1,0 +1,16 @@
+"""The arithmetic that is more than one operator: each unit a file with its equation, its bit-true ``compute()``, its latency.
+
+A unit is a frozen dataclass of its parameters. ``compute()`` takes NumPy integer arrays (int64, or object with Python
+integers where values pass 63 bits), defines the result for every input, and knows no normalization.
+"""
+
+from hwnorm.units.accumulator import Accumulator as Accumulator
+from hwnorm.units.adder_tree import AdderTree as AdderTree
+from hwnorm.units.divider import Divider as Divider
+from hwnorm.units.gain import Gain as Gain
+from hwnorm.units.reciprocal import NewtonReciprocal as NewtonReciprocal
+from hwnorm.units.reciprocal import Reciprocal as Reciprocal
+from hwnorm.units.reciprocal import RestoringReciprocal as RestoringReciprocal
+from hwnorm.units.reciprocal import TableReciprocal as TableReciprocal
+from hwnorm.units.reciprocal import reciprocal_unit as reciprocal_unit
+from hwnorm.units.root import Root as Root
