@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,13 @@ class Format:
         return f"{'s' if self.signed else 'u'}{self.width}.{self.frac}"
 
 
+@cache
 def integer_dtype(lo: int, hi: int) -> np.dtype[Any]:
     """The narrowest signed NumPy dtype that holds lo to hi; object (Python integers) past 63 bits."""
     bits = max(hi.bit_length(), (~lo).bit_length() if lo < 0 else 0)
-    for dtype in (np.int8, np.int16, np.int32, np.int64):
-        if bits < np.iinfo(dtype).bits:
-            return np.dtype(dtype)
+    for size in (1, 2, 4, 8):
+        if bits < 8 * size:
+            return np.dtype(f"i{size}")
     return np.dtype(object)
 
 
@@ -92,15 +94,11 @@ def shift_right(v: Ints, shift: int | Ints, rounding: Rounding = Rounding.HALF_U
 
 def _far(v: Ints) -> int:
     """A shift that leaves nothing of v, but is still defined for its dtype."""
-    return int(np.iinfo(v.dtype).bits) - 2
+    return 8 * v.dtype.itemsize - 2
 
 
 def saturate(v: Ints, fmt: Format) -> Ints:
     """v clipped to the format's range."""
-    if v.dtype != object:
-        info = np.iinfo(v.dtype)
-        if fmt.lo <= info.min and info.max <= fmt.hi:
-            return v
     return np.clip(v, fmt.lo, fmt.hi)
 
 

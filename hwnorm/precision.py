@@ -18,7 +18,8 @@ from hwnorm.ir import Graph, Node, Op
 
 BITS = range(4, 25)
 GUARD_BITS = range(2, 9)
-ERROR_BOUND_LSB = {2: 1.0, 3: 0.85, 4: 0.70, 5: 0.62, 6: 0.58, 7: 0.55, 8: 0.53}
+HAT_BITS = 5  # of z below y's last bit, and above its point
+ERROR_BOUND_LSB = {2: 1.0, 3: 0.8, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,11 @@ class Precision:
 
     @property
     def hat_frac(self) -> int:
-        """Fraction bits of z = xhat where gamma and beta are one an element: it is rounded before they come."""
-        return self.y_frac + 3
+        """Fraction bits of z = xhat where gamma and beta are one an element: it is rounded before they come.
+
+        Five more than y's, so that a gamma of 4 makes of z's rounding no more than 1/16 of y's LSB.
+        """
+        return self.y_frac + HAT_BITS
 
     @property
     def dx_frac_range(self) -> tuple[int, int]:
@@ -122,7 +126,7 @@ class Precision:
             "y": Fixed(y_frac, b),
             "dx": Fixed(self.dx_frac, b),
             "centred": data,  # an output in x's LSB
-            "hat": Fixed(self.hat_frac, self.hat_frac + 5),
+            "hat": Fixed(self.hat_frac, self.hat_frac + HAT_BITS),
             "grad_hat": Fixed(g, b + g + 3),  # gamma * dy, where gamma is one an element
             "grad": Fixed(g, b + g),  # a gradient before its last rounding
             # parameters
@@ -140,16 +144,18 @@ class Precision:
             "inv_m": Scaled(2 * b + g + 2),
             # statistics
             "mean": Fixed(b + g + 1, rounding=Rounding.FLOOR),
+            "mean_hat": Fixed(b + g + 3, rounding=Rounding.FLOOR),  # the gain is followed by a gamma of up to 4
             "pivot": Fixed(0, rounding=Rounding.FLOOR),
             "deviation": Fixed(g),
             "root": Scaled(b + g),
             "inv": Scaled(b + g),
             "gain": Scaled(width, y_frac, shift),
-            "gain_hat": Scaled(width + 3, self.hat_frac, shift),
+            "gain_hat": Scaled(width + HAT_BITS, self.hat_frac, shift),
             # backward
             "q": Fixed(b + g),
             "dx_gain": Widened(self.dx_frac + g, g),
-            "slope": Relative(g + 1, 2 * b + 2 * g),
+            "slope": Relative(g + 1, 2 * b + 2 * g + 2),
+            "slope_hat": Relative(g + 1, 2 * b + 2 * g + 5),
         }
 
     def role(self, name: str) -> Role:

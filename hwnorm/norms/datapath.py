@@ -57,9 +57,9 @@ class Mean:
     c: Node
 
 
-def mean_of(x: Node, pick: Pick) -> Mean:
+def mean_of(x: Node, pick: Pick, per_element: bool = False) -> Mean:
     S = named("S", total(pick(x)))
-    mu = named("mu", divide(S, M, "mean"), data_range)
+    mu = named("mu", divide(S, M, "mean_hat" if per_element else "mean"), data_range)
     return Mean(S, mu, named("c", cast(mu, "pivot")))
 
 
@@ -172,14 +172,16 @@ def mean_gradient_bound(d: Gradient, sampled: bool) -> Bound:
     return widened
 
 
-def gradient_gain() -> Node:
-    """The forward gain at the scale of dx."""
-    return named("Kd", cast(stat("K", "saved"), "dx_gain"))
+def gradient_gain(kappa: Node, per_element: bool) -> Node:
+    """gamma / sigma at the scale of dx: the forward gain, or where gamma is in g already, 1 / sigma without the bits that
+    only z needed."""
+    K = cast(kappa * stat("R", "saved"), "gain") if per_element else stat("K", "saved")
+    return named("Kd", cast(K, "dx_gain"))
 
 
-def unit_output() -> Node:
+def unit_output(B: Node | None) -> Node:
     """z = xhat as the forward pass rounded it, computed again from x."""
-    return apply(elem("x"), stat("K", "saved"), stat("B", "saved"), "hat")
+    return apply(elem("x"), stat("K", "saved"), B, "hat")
 
 
 def parameter_gradients(dgamma: Node, W: Node, per_element: bool) -> dict[str, Node]:

@@ -104,7 +104,7 @@ Method = Callable[[Node, Mean, Pick], Statistic]
 
 def forward(method: Method, per_element: bool = False, sampled: bool = False) -> Graph:
     pick, x = picker(sampled), elem("x")
-    statistic = method(x, mean_of(x, pick), pick)
+    statistic = method(x, mean_of(x, pick, per_element), pick)
     return Graph(f"l1 forward, {method.__name__}", normalise(x, statistic, per_element))
 
 
@@ -119,12 +119,12 @@ def backward(per_element: bool = False, sampled: bool = False) -> Graph:
     q = named("q", cast(sums.HM * stat("R", "saved"), "q"), mean_gradient_bound(d, sampled))
     nbar = named("nbar", cast((2 * stat("n", "saved") - M) * INV_M, "q"), lambda b, m: (-1, 1))
     drift = cast(q * nbar, "q")
-    K = gradient_gain()
+    K = gradient_gain(KAPPA, per_element)
     Bp = named("Bp", align(K * (sums.a + q - drift), K))
     Bn = named("Bn", align(K * (sums.a - q - drift), K))
     above = x > stat("c", "saved")
     dx = cast(K * d.g - pick(select(above, Bp, Bn)), "dx")
-    dgamma = unit_output() if per_element else named("dgamma", q * DGAMMA_SCALE)
+    dgamma = unit_output(stat("B", "saved")) if per_element else named("dgamma", q * DGAMMA_SCALE)
     return Graph("l1 backward", {"dx": dx, **parameter_gradients(dgamma, sums.W, per_element)})
 
 

@@ -16,6 +16,7 @@ from hwnorm.ir import Graph, Node, align, cast, elem, layer, named, root, square
 from hwnorm.norms import printed
 from hwnorm.norms.datapath import (
     INV_M,
+    Gradient,
     M,
     Mean,
     Pick,
@@ -101,7 +102,7 @@ Method = Callable[[Node, Mean, Pick], Statistic]
 
 def forward(method: Method, per_element: bool = False, sampled: bool = False) -> Graph:
     pick, x = picker(sampled), elem("x")
-    statistic = method(x, mean_of(x, pick), pick)
+    statistic = method(x, mean_of(x, pick, per_element), pick)
     return Graph(f"l2 forward, {method.__name__}", normalise(x, statistic, per_element))
 
 
@@ -115,27 +116,41 @@ def backward(per_element: bool = False, sampled: bool = False) -> Graph:
     """dx = K*g - (J*x + C): xhat is x once more, so J = K*q/sigma and C = K*a - J*mu, with guard bits of their own."""
     pick, x, d = picker(sampled), elem("x"), gradient(per_element)
     sums = gradient_sums(d, x, sampled)
-    R = stat("R", "saved")
-    q = named("q", cast(sums.HM * INV_M * R, "q"), mean_gradient_bound(d, sampled))
-    K = gradient_gain()
-    J = named("J", align(K * q * KAPPA * R, K, "slope"))
+    q = mean_gradient(sums.HM, d, sampled)
+    K = gradient_gain(KAPPA, per_element)
+    J = slope(K, q, per_element)
     C = named("C", align(K * sums.a, J) - align(J * stat("mu", "saved"), J))
     dx = cast(K * d.g - pick(align(J * x + C, K)), "dx")
-    dgamma = unit_output() if per_element else named("dgamma", q * KAPPA)
+    dgamma = unit_output(stat("B", "saved")) if per_element else named("dgamma", q * KAPPA)
     return Graph("l2 backward", {"dx": dx, **parameter_gradients(dgamma, sums.W, per_element)})
 
 
 def rms_backward() -> Graph:
     """As l2 without the mean: a = 0, mu = 0."""
-    x, d, R = elem("x"), gradient(per_element=True), stat("R", "saved")
-    U = named("U", total(d.g * x))
-    HM = named("HM", M * U)
-    q = named("q", cast(HM * INV_M * R, "q"), mean_gradient_bound(d, sampled=False))
-    K = gradient_gain()
-    J = named("J", align(K * q * KAPPA * R, K, "slope"))
+    x, d = elem("x"), gradient(per_element=True)
+    HM = named("HM", M * named("U", total(d.g * x)))
+    K = gradient_gain(KAPPA, per_element=True)
+    J = slope(K, mean_gradient(HM, d, sampled=False), per_element=True)
     dx = cast(K * d.g - align(J * x, K), "dx")
-    z = cast(stat("K", "saved") * x, "hat")
-    return Graph("rms backward", {"dx": dx, **parameter_gradients(z, HM, per_element=True)})
+    return Graph("rms backward", {"dx": dx, **parameter_gradients(unit_output(None), HM, per_element=True)})
+
+
+def mean_gradient(HM: Node, d: Gradient, sampled: bool) -> Node:
+    """q = mean(g * xhat)."""
+    return named("q", cast(HM * INV_M * stat("R", "saved"), "q"), mean_gradient_bound(d, sampled))
+
+
+def slope(K: Node, q: Node, per_element: bool) -> Node:
+    """J = K * q / sigma, at K's scale with guard bits.
+
+    It is at most K * 2 * max|g|, however long the group: |q| / sigma <= max|g| * mean|x - mu| / var, and for integers x
+
+        mean|x - mu| <= 2 * var.
+
+    Proof: with f = mu - floor(mu) and x - mu = k - f, the sum of (x - mu)^2 - |x - mu| / 2 - (1/2 - f) * (x - mu) has
+    terms (k - f) * (k - 1) for k >= 1 and (k - f) * k for k <= 0, none of them negative, and its last part sums to 0.
+    """
+    return named("J", align(K * q * KAPPA * stat("R", "saved"), K, "slope_hat" if per_element else "slope"))
 
 
 def forms(per_element: bool = False, sampled: bool = False) -> dict[str, Form]:

@@ -107,7 +107,7 @@ def backward(sampled: bool = False) -> Graph:
     pick, x, d = picker(sampled), elem("x"), gradient(per_element=False)
     sums = gradient_sums(d, x, sampled)
     q = named("q", cast(sums.HM * INV_M * stat("R", "saved"), "q"), d.bound(lambda b, m: m))
-    K = gradient_gain()
+    K = gradient_gain(KAPPA, per_element=False)
     Bo = named("Bo", align(K * sums.a, K))
     Bt, Bb = named("Bt", align(K * (sums.a + q), K)), named("Bb", align(K * (sums.a - q), K))
     at_top, at_bottom = at_extremes(x, sampled)

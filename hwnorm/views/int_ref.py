@@ -21,7 +21,7 @@ from hwnorm.precision import Fixed, Precision, Relative, Scaled, Type, Types, Wi
 from hwnorm.schedule import Schedule, Sweep, elementwise, schedule
 from hwnorm.units import Divider, Gain, Root, reciprocal_unit
 
-BLOCK = 1 << 15  # elements: the int32 intermediates of a few nodes fit a core's second-level cache
+BLOCK = 1 << 17  # elements: the int32 intermediates of a few nodes fit a core's second-level cache
 
 
 class Value(NamedTuple):
@@ -78,6 +78,15 @@ class _Run:
         streams = [inputs[n.name].v for n in program.graph if n.op is Op.INPUT and n.rate is Rate.ELEM]
         self.groups = max(len(stream) for stream in streams)
         self.elements = streams[0][0].size
+        self._rows: dict[Node, tuple[slice, Value]] = {}
+
+    def rows(self, node: Node, groups: slice) -> Value:
+        """A stream of some groups as (groups, elements). One of another memory order is copied, these groups at a time."""
+        held = self._rows.get(node)
+        if held is None or held[0] != groups:
+            stream = self.inputs[node.name].of(groups)
+            held = self._rows[node] = groups, Value(stream.v.reshape(len(stream.v), -1), stream.frac)
+        return held[1]
 
     def before(self) -> None:
         self._per_group(self.program.schedule.before)
@@ -293,10 +302,9 @@ class _Block:
         return self.values[node]
 
     def _stream(self, node: Node) -> Value:
-        rows = self.run.inputs[node.name].of(self.groups)
-        # Any memory order of (groups, samples, height, width): a copy of these groups at most.
+        rows = self.run.rows(node, self.groups)
         kind = self.run.types[node]
-        block = rows.v.reshape(len(rows.v), -1)[:, self.span]
+        block = rows.v[:, self.span]
         narrow = block if block.dtype == bool else block.astype(integer_dtype(kind.lo, kind.hi), copy=False)
         return Value(narrow, rows.frac)
 
