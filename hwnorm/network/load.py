@@ -45,7 +45,7 @@ def _read_yaml(text: str, path: Path) -> Network:
     if _exists(path):
         raise InputError(f"{text[:200]!r} is no network: a file must end in .yaml, .yml or .onnx")
     raise InputError(
-        f"no file and no network {text[:60]!r}; {did_you_mean(path.stem[:60], zoo_names())} "
+        f"no file and no network {text[:60]!r}; {did_you_mean(path.name[:60].removesuffix('.yaml'), zoo_names())} "
         "(`hwnorm list networks` has them all)"
     )
 

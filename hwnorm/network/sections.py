@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwnorm.errors import did_you_mean
+from hwnorm.network.arguments import suggest
 from hwnorm.network.steps import Signature, check_name, parse_signature
 from hwnorm.network.yaml_nodes import Mapping, Node, Scalar, fault, read_nodes, shown
 
@@ -39,7 +39,9 @@ def read_sections(path: Path, file: str, find: Finder, chain: tuple[Path, ...] =
     root = read_nodes(path, file)
     for key, node in root.entries.items():
         if key not in SECTIONS:
-            raise fault(node, f"unknown key {shown(key)}; {did_you_mean(key[:40], SECTIONS)}")
+            raise fault(node, f"unknown key {shown(key)}; {suggest(key, SECTIONS)}")
+        if key == "about" and not isinstance(node, Scalar):
+            raise fault(node, f"'about' must be one line of text, not {node.kind}")
     sections = Sections(root)
     if "extends" in root.entries:
         base = _base(root.entries["extends"], path, find, chain)

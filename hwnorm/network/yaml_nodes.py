@@ -39,11 +39,13 @@ class Scalar:
     line: int  # of the key, where the node is the value of one
     text: str
 
-    kind = "a single value"
-
     @property
     def empty(self) -> bool:
         return self.text in ("", "~", "null")
+
+    @property
+    def kind(self) -> str:
+        return "nothing" if self.empty else "a single value"
 
 
 @dataclass(slots=True)
@@ -69,7 +71,11 @@ Node = Scalar | Sequence | Mapping
 
 def fault(node: Node, message: str) -> InputError:
     """The error to raise for a node: its file and line, then the message."""
-    return InputError(f"{node.file}:{node.line}: {message}")
+    return _fault_at(node.file, node.line, message)
+
+
+def _fault_at(file: str, line: int, message: str) -> InputError:
+    return InputError(f"{file}:{line}: {message}")
 
 
 def read_nodes(path: Path, file: str) -> Mapping:
@@ -132,15 +138,15 @@ def _build(events: Iterator[yaml.Event], file: str) -> Node | None:
                 key = waiting.pop()
                 continue
             case yaml.AliasEvent():
-                place = Scalar(file, _line(event), "")
-                raise fault(place, "aliases (*) are no part of the format; write a block and use it twice")
+                raise _fault_at(
+                    file, _line(event), "aliases (*) are no part of the format; write a block and use it twice"
+                )
             case yaml.DocumentStartEvent() if root is not None:
-                place = Scalar(file, _line(event), "")
-                raise fault(place, "a second document (---) begins; a file is one network")
+                raise _fault_at(file, _line(event), "a second document (---) begins; a file is one network")
             case _:
                 continue
         if event.anchor is not None:
-            raise fault(node, "anchors (&) are no part of the format; write a block and use it twice")
+            raise fault(node, "anchors (&) are no part of the format; write a block instead")
         if event.tag not in (None, "!"):  # a lone ! is what quotes amount to
             raise fault(node, f"tags ({shown(event.tag)}) are no part of the format")
         count += 1

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.network.expressions import BadExpression, Number
+from hwnorm.network.joins import JOINS
 from hwnorm.network.model import Layer, Network
-from hwnorm.network.operators import ACTIVATIONS, JOINS, OPERATORS, TRANSPARENT, Option, Result, Want
+from hwnorm.network.operators import ACTIVATIONS, OPERATORS, TRANSPARENT, Option, Result, Want
 from hwnorm.network.sections import Finder, Sections, read_sections
 from hwnorm.network.shapes import DoesNotFit, Shape, bounded
-from hwnorm.network.steps import CHANNELS, Grammar, Signature, Step, parse_argument
+from hwnorm.network.steps import CHANNELS, Grammar, Signature, Step
 from hwnorm.network.yaml_nodes import Scalar, fault, read_nodes
 
 MAX_STEPS = 200_000  # run in all: far above any network, and some two seconds
 MAX_DEPTH = 60  # of blocks, joins and lists in each other, when run
+MAX_BLOCKS = 16  # of them, blocks: each makes the names of its layers longer
 
 
 def read_yaml(path: Path, source: str | None = None, find: Finder = lambda name: None) -> Network:
@@ -62,7 +64,6 @@ class _Run:
     """One pass through a network. Parsing comes first, so that a word that nobody knows is found in any block."""
 
     def __init__(self, sections: Sections) -> None:
-        self.sections = sections
         self.layers: list[Layer] = []
         self.parameters = 0
         self.macs = 0
@@ -75,20 +76,17 @@ class _Run:
         grammar = Grammar({name: signature for name, (signature, _) in sections.blocks.items()})
         self.variables: dict[str, Number] = {}
         for name, node in sections.let.items():
-            argument = parse_argument(node, name, Option(Want.NUMBER), self.variables)
-            grammar.note(argument)
+            argument = grammar.argument(node, name, Option(Want.NUMBER), self.variables)
             self.variables[name] = argument.value(self.variables)
         known = {*self.variables, CHANNELS}
         self.blocks: dict[str, tuple[Signature, tuple[Step, ...]]] = {}
         for name, (signature, node) in sections.blocks.items():
-            grammar.note_defaults(signature, known)
+            grammar.check_defaults(signature, known)
             body = grammar.steps(node, name, known | set(signature.parameters))
             self.blocks[name] = (signature, body)
-        self.layers_steps = grammar.steps(sections.single["layers"], "layers", known)
-        self.input = parse_argument(sections.single["input"], "input", Option(Want.COUNTS), self.variables)
-        self.batch = parse_argument(sections.single["batch"], "batch", Option(Want.COUNT), self.variables)
-        grammar.note(self.input)
-        grammar.note(self.batch)
+        self.body = grammar.steps(sections.single["layers"], "layers", known)
+        self.input = grammar.argument(sections.single["input"], "input", Option(Want.COUNTS), self.variables)
+        self.batch = grammar.argument(sections.single["batch"], "batch", Option(Want.COUNT), self.variables)
         for name, node in sections.own.items():
             if name not in grammar.used:
                 others = [other for other in (*sections.let, *sections.blocks) if other != name]
@@ -100,7 +98,7 @@ class _Run:
             bounded(shape)
         except DoesNotFit as error:
             raise fault(self.input.node, f"'input': {error}") from None
-        self._run(self.layers_steps, _Data(shape), _Scope(dict(self.variables)))
+        self._run(self.body, _Data(shape), _Scope(dict(self.variables)))
         batch: int = self.batch.value(self.variables)
         return Network(name, source, shape, batch, tuple(self.layers), self.parameters, self.macs)
 
@@ -114,21 +112,18 @@ class _Run:
         return data
 
     def _step(self, step: Step, data: _Data, scope: _Scope) -> _Data:
-        """A step with its ``when`` and its ``times``."""
-        self.steps += 1
+        """A step with its ``when`` and its ``times``; one that is passed by counts as one that is done."""
         times: int = 1
         if step.when is not None or step.times is not None:
             scope.variables[CHANNELS] = data.shape[0]
             if step.when is not None and not step.when.value(scope.variables):
-                return data
-            if step.times is not None:
+                times = 0
+            elif step.times is not None:
                 times = step.times.value(scope.variables)
-        if self.steps + times > MAX_STEPS:
+        self.steps += max(times, 1)
+        if self.steps > MAX_STEPS:
             raise _fault(step, f"more than {MAX_STEPS} steps in all, with every 'times' carried out")
         for _ in range(times):
-            self.steps += 1
-            if self.steps > MAX_STEPS:
-                raise _fault(step, f"more than {MAX_STEPS} steps in all, with every 'times' carried out")
             data = self._once(step, data, scope)
         return data
 
@@ -172,6 +167,8 @@ class _Run:
         if name in scope.blocks:
             chain = " > ".join((*scope.blocks[scope.blocks.index(name) :], name))
             raise _fault(step, f"a block cannot use itself: {chain}")
+        if len(scope.blocks) >= MAX_BLOCKS:
+            raise _fault(step, f"more than {MAX_BLOCKS} blocks within each other")
         signature, body = self.blocks[name]
         variables = dict(self.variables)
         scope.variables[CHANNELS] = variables[CHANNELS] = data.shape[0]
@@ -188,9 +185,10 @@ class _Run:
         try:
             return self._run(body, data, inner)
         except InputError as error:
-            if len(scope.blocks) > 2:
+            if len(scope.blocks) > 2:  # the line would have no end; the outermost three lead there
                 raise
-            raise InputError(f"{error} (in {name!r}, used on line {step.node.line})") from None
+            place = f"{Path(step.node.file).name}:{step.node.line}"
+            raise InputError(f"{error} (in {name!r}, used at {place})") from None
 
 
 def _fault(step: Step, message: str) -> InputError:
