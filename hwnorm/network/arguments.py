@@ -19,8 +19,9 @@ MAX_SIZE = 10**9  # of any one number: words of a vocabulary, features, a kernel
 
 
 def suggest(text: str, known: Iterable[str]) -> str:
-    """``did_you_mean`` for text of any length."""
-    return did_you_mean(text[:40], known)
+    """``did_you_mean`` for text of any length and any number of names: what it says is never longer than two lines."""
+    hint = did_you_mean(text[:40], known)
+    return hint if len(hint) <= 240 else f"{hint[: hint.rindex(',', 0, 230)]}, ..."
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def _read_yaml(text: str, path: Path) -> Network:
     shipped = find_in_zoo(text)
     if shipped is not None:
         return read_yaml(shipped, f"zoo:{shipped.stem}", find_in_zoo)
-    if _exists(path):
+    if text and _exists(path):  # an empty path is the current folder
         raise InputError(f"{text[:200]!r} is no network: a file must end in .yaml, .yml or .onnx")
     raise InputError(
         f"no file and no network {text[:60]!r}; {did_you_mean(path.name[:60].removesuffix('.yaml'), zoo_names())} "

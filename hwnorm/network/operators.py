@@ -119,8 +119,8 @@ def _embed(shape: Shape, out: int, vocabulary: int) -> Result:
     return Result(bounded((out, shape[0])), out * vocabulary)
 
 
-def _weights(_: Shape, shape: Sequence[int]) -> Result:
-    return Result(bounded(tuple(shape)), prod(shape))
+def _weights(_: Shape, size: Sequence[int]) -> Result:
+    return Result(bounded(tuple(size)), prod(size))
 
 
 # Shapes
@@ -233,7 +233,7 @@ OPERATORS: dict[str, Operator] = {
         _attention, "heads", {"heads": _COUNT, "kv_heads": Option(Want.COUNT), "bias": Option(Want.FLAG, True)}
     ),
     "embed": Operator(_embed, "out", {"out": _COUNT, "vocabulary": _COUNT}),
-    "weights": Operator(_weights, "shape", {"shape": _COUNTS}),
+    "weights": Operator(_weights, "size", {"size": _COUNTS}),
     "max_pool": Operator(_pool, "kernel", _POOL),
     "avg_pool": Operator(_pool, "kernel", _POOL),
     "global_pool": Operator(_global_pool, "of", {"of": Option(Want.WORD, "avg", words=("avg", "max"))}),

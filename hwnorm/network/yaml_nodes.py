@@ -80,17 +80,19 @@ def _fault_at(file: str, line: int, message: str) -> InputError:
 
 def read_nodes(path: Path, file: str) -> Mapping:
     """The mapping that a network file is. ``file`` is what messages call it."""
+    if not path.is_file():
+        raise InputError(f"{file}: {'is a folder' if path.is_dir() else 'no such file'}, not a network file")
     try:
-        if not path.is_file():
-            raise InputError(f"{file}: {'is a folder' if path.is_dir() else 'no such file'}, not a network file")
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{file}: {size} bytes are more than a network file may have ({MAX_BYTES})")
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes() if size <= MAX_BYTES else b""
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    if size > MAX_BYTES:
+        raise InputError(f"{file}: {size} bytes are more than a network file may have ({MAX_BYTES})")
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not a text file: byte {error.start} is not UTF-8") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return parse_nodes(text, file)
 
 

@@ -7,9 +7,10 @@ it, so that its time is linear in the network; steps are parsed once, wherever t
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
-from hwnorm.errors import InputError, did_you_mean
+from hwnorm.errors import InputError
 from hwnorm.network.expressions import BadExpression, Number
 from hwnorm.network.joins import JOINS
 from hwnorm.network.model import Layer, Network
@@ -89,8 +90,9 @@ class _Run:
         self.batch = grammar.argument(sections.single["batch"], "batch", Option(Want.COUNT), self.variables)
         for name, node in sections.own.items():
             if name not in grammar.used:
-                others = [other for other in (*sections.let, *sections.blocks) if other != name]
-                raise fault(node, f"nothing uses {name!r}; remove it, or {did_you_mean(name, others)}")
+                near = get_close_matches(name, {*sections.let, *sections.blocks} - {name}, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "remove it"
+                raise fault(node, f"nothing uses {name!r}; {hint}")
 
     def network(self, name: str, source: str) -> Network:
         shape: Shape = self.input.value(self.variables)

@@ -59,10 +59,6 @@ def test_extends_finds_the_zoo_and_the_folder() -> None:
     Path("mine.yaml").write_text("extends: resnet20.yaml\nlet: {n: 1}\n")
     assert len(load_network("mine").layers) == 7
     Path("resnet20.yaml").write_text(SMALL + "let: {}\n")
-    Path("mine.yaml").write_text("extends: resnet20\nbatch: 9\n")
-    with pytest.raises(InputError, match=r"mine\.yaml:1: .* no network|no file"):
-        Path("mine.yaml").write_text("extends: resnet21.yaml\n")
-        load_network("mine")
     Path("mine.yaml").write_text("extends: resnet20.yaml\nbatch: 9\n")
     assert (load_network("mine").batch, len(load_network("mine").layers)) == (9, 1)
 
@@ -95,13 +91,13 @@ def test_other_readers_are_found_by_the_form_of_the_name(monkeypatch: pytest.Mon
         ("x" * 5000, "no file and no network"),
         ("net.txt", "must end in .yaml, .yml or .onnx"),
         ("folder.yaml", "is a folder"),
-        ("folder", "must end in .yaml"),
+        ("other", "must end in .yaml"),
     ],
 )
 def test_a_wrong_name_is_one_line_with_a_way_out(name: str, message: str) -> None:
     Path("net.txt").write_text(SMALL)
     Path("folder.yaml").mkdir()
-    Path("folder").mkdir()
+    Path("other").mkdir()
     with pytest.raises(InputError) as error:
         load_network(name)
     assert message in str(error.value)

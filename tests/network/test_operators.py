@@ -114,7 +114,7 @@ def test_shapes(word: str, shape: Shape, options: dict[str, object], out: Shape)
 
 def test_embeddings_and_weights() -> None:
     assert apply("embed", (128,), out=64, vocabulary=1000) == Result((64, 128), 64_000)
-    assert apply("weights", (1, 2, 3), shape=(64, 1)) == Result((64, 1), 64)
+    assert apply("weights", (1, 2, 3), size=(64, 1)) == Result((64, 1), 64)
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,6 @@ PUBLISHED: dict[str, tuple[int, float | None, float, float | None, float]] = {
     # McDonnell et al. 2019, table III: 11.5 M and 70 M learned parameters
     "resnet18-1": (19, 11.5 * M, 0.05 * M, None, 0),
     "resnet18-2.5": (19, 70 * M, 0.5 * M, None, 0),
-    # McDonnell 2018 (training wide residual networks for deployment using a single bit for each weight), of the same
-    # networks: 4.3 M and 26.8 M
-    "wrn20-4": (21, 4.3 * M, 0.05 * M, None, 0),
-    "wrn20-10": (21, 26.8 * M, 0.1 * M, None, 0),
     # the transformers library: num_parameters of bert-base-uncased, gpt2 and the 7B model; 22.5 G operations of BERT on
     # 128 tokens are Jiao et al. 2020 (TinyBERT), table 1, two to a multiply-accumulate
     "bert-base": (25, 109_482_240, 0, 22.5 / 2 * G, 0.1 * G),
@@ -143,6 +139,18 @@ def test_resnet110_as_the_papers_count_it() -> None:
     assert network.input == (3, 32, 32)
     assert network.batch == 128
     assert network.source == "zoo:resnet110"
+
+
+@pytest.mark.parametrize(("name", "k"), [("wrn20-4", 4), ("wrn20-10", 10)])
+def test_wide_resnets_counted_by_hand(name: str, k: int) -> None:
+    """Six convolutions in each of three stages of 16k, 32k, 64k channels, and what stands before and behind them."""
+    convolutions = 9 * k * (3 * 16 + k * (6 * 16**2 + 16 * 32 + 5 * 32**2 + 32 * 64 + 5 * 64**2)) + 64 * k * 10
+    channels = k * (6 * 16 + (16 + 5 * 32) + (32 + 5 * 64) + 64) + 10
+    network = load_network(name)
+    assert len(network.layers) == 21
+    assert network.parameters == convolutions + 2 * channels
+    assert network.channels == channels + 3
+    assert load_network(f"{name}-srelu").parameters == convolutions
 
 
 def kinds(network: Network) -> dict[str, int]:
