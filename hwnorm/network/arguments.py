@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwnorm.errors import did_you_mean
-from hwnorm.network.expressions import BadExpression, Expression, Number, parse_expression
+from hwnorm.network.expressions import CONSTANTS, BadExpression, Expression, Number, parse_expression
 from hwnorm.network.operators import Option, Want
 from hwnorm.network.yaml_nodes import Node, Scalar, Sequence, fault, shown
 
@@ -19,7 +19,7 @@ MAX_SIZE = 10**9  # of any one number: words of a vocabulary, features, a kernel
 
 
 def suggest(text: str, known: Iterable[str]) -> str:
-    """``did_you_mean`` for text of any length and any number of names: what it says is never longer than two lines."""
+    """``did_you_mean`` for text of any length and any number of names: a list of them is cut short."""
     hint = did_you_mean(text[:40], known)
     return hint if len(hint) <= 240 else f"{hint[: hint.rindex(',', 0, 230)]}, ..."
 
@@ -96,4 +96,4 @@ def parse_argument(node: Node, key: str, option: Option, known: Iterable[str]) -
 def check_names(expression: Expression, known: Iterable[str], node: Node, key: str) -> None:
     """Refuses an expression that uses a name which is not in ``known``."""
     for name in sorted(expression.names.difference(known)):
-        raise fault(node, f"'{key}': nothing is called {shown(name)} here; {suggest(name, known)}")
+        raise fault(node, f"'{key}': nothing is called {shown(name)} here; {suggest(name, {*known, *CONSTANTS})}")

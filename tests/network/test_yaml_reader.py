@@ -244,7 +244,10 @@ WRONG_STEPS: dict[str, tuple[str, str]] = {
     "mapping as value": ("[{conv: {a: 1}, kernel: 1}]", "'conv' must be a positive integer, not a mapping"),
     "list as value": ("[{conv: [8], kernel: 1}]", "'conv' must be a positive integer, not a list"),
     "flag": ("[{conv: 8, kernel: 1, bias: 2}]", "'bias' must be true or false, not 2"),
-    "flag word": ("[{conv: 8, kernel: 1, bias: yes}]", "'bias': nothing is called 'yes' here"),
+    "flag word": (
+        "[{conv: 8, kernel: 1, bias: yes}]",
+        "'bias': nothing is called 'yes' here; known: channels, false, true",
+    ),
     "choice": ("[{global_pool: mean}]", "'global_pool' cannot be 'mean'; known: avg, max"),
     "times": ("[{relu: , times: -1}]", "'times' must be an integer, 0 or more, not -1"),
     "times huge": ("[{relu: , times: 999999999}]", "net.yaml:3: relu: more than 200000 steps in all"),

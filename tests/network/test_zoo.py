@@ -153,6 +153,14 @@ def test_wide_resnets_counted_by_hand(name: str, k: int) -> None:
     assert load_network(f"{name}-srelu").parameters == convolutions
 
 
+@pytest.mark.parametrize(
+    ("name", "activations"), [("resnet50", 11.1 * M), ("resnet101", 16.2 * M), ("resnet152", 22.6 * M)]
+)
+def test_elements_are_the_published_activations(name: str, activations: float) -> None:
+    """Radosavovic et al. 2020 (RegNet) print the outputs of all convolutions, each of which a norm follows here."""
+    assert abs(load_network(name).elements_per_sample - activations) <= 0.05 * M
+
+
 def kinds(network: Network) -> dict[str, int]:
     return dict(Counter(layer.kind for layer in network.layers))
 
