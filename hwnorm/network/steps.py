@@ -70,6 +70,8 @@ def parse_signature(node: Node, text: str) -> Signature:
     without: list[ast.expr | None] = [None] * (len(arguments) - len(defaults))
     for argument, default in zip(arguments, [*without, *defaults], strict=True):
         name = check_name(node, argument.arg)
+        if name in parameters:
+            raise fault(node, f"the parameter {name!r} stands twice")
         try:
             parameters[name] = None if default is None else from_tree(default, ast.unparse(default))
         except BadExpression as error:
@@ -110,10 +112,12 @@ class Grammar:
             self.used |= expression.names
         return argument
 
-    def check_defaults(self, signature: Signature, known: Collection[str]) -> None:
-        """A block's defaults: each may use ``known`` and the parameters before it."""
+    def check_parameters(self, signature: Signature, known: Collection[str]) -> None:
+        """A block's parameters: no block is called so, and each default uses ``known`` and those before it."""
         names = set(known)
         for parameter, default in signature.parameters.items():
+            if parameter in self.blocks:  # in a step, it would be both an option and a second word
+                raise fault(signature.node, f"{parameter!r} is a block, and a parameter of {signature.name!r}")
             if default is not None:
                 check_names(default, names, signature.node, parameter)
                 self.used |= default.names

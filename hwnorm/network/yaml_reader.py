@@ -82,7 +82,7 @@ class _Run:
         known = {*self.variables, CHANNELS}
         self.blocks: dict[str, tuple[Signature, tuple[Step, ...]]] = {}
         for name, (signature, node) in sections.blocks.items():
-            grammar.check_defaults(signature, known)
+            grammar.check_parameters(signature, known)
             body = grammar.steps(node, name, known | set(signature.parameters))
             self.blocks[name] = (signature, body)
         self.body = grammar.steps(sections.single["layers"], "layers", known)

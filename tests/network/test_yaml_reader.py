@@ -202,6 +202,14 @@ WRONG_FILES: dict[str, tuple[str, str]] = {
         HEAD + "blocks:\n  a(x=y): [relu]\nlayers: []",
         "net.yaml:4: 'x': nothing is called 'y' here",
     ),
+    "block parameter twice": (
+        HEAD + "blocks:\n  a(x, x): [relu]\nlayers: []",
+        "net.yaml:4: the parameter 'x' stands twice",
+    ),
+    "block parameter a block": (
+        HEAD + "blocks:\n  a(x, b): [relu]\n  b: [relu]\nlayers: []",
+        "net.yaml:4: 'b' is a block, and a parameter of 'a'",
+    ),
     "block reserved": (HEAD + "blocks:\n  add(x): [relu]\nlayers: []", "net.yaml:4: 'add' is a word of the format"),
     "block unused": (HEAD + "blocks: {a: [relu]}\nlayers: []", "net.yaml:3: nothing uses 'a'"),
     "block wrong inside": (
