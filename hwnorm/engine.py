@@ -21,7 +21,7 @@ from hwnorm.fixed import Format, Ints
 from hwnorm.ir import Graph, Node, Op, Rate, Setting, mask_symbol
 from hwnorm.norms import catalog, fold
 from hwnorm.norms.form import Form
-from hwnorm.precision import Fixed, Precision, Scaled, assign_types, quantise
+from hwnorm.precision import Precision, Scaled, assign_types, quantise
 from hwnorm.results import Backward, Forward, Saved
 from hwnorm.views.count import OpCount, Phase, count
 from hwnorm.views.int_ref import Program, Value
@@ -262,7 +262,8 @@ class Engine:
             case _:
                 fold_one = fold.scale_and_shift
         rows = [
-            fold_one(*(Fraction(float(column[g, 0])) for column in (gammas, betas, means, sigmas))) for g in range(groups)
+            fold_one(*(Fraction(float(column[g, 0])) for column in (gammas, betas, means, sigmas)))
+            for g in range(groups)
         ]
         return {name: np.array([[row[name]] for row in rows], dtype=object) for name in rows[0]}
 

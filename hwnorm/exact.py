@@ -1,8 +1,8 @@
 """The engine's three functions in float64: the same graph, nothing rounded but what a register is loaded with.
 
-gamma, beta and E are those that the hardware holds, and an element exactly at its mean counts as below it, as in hardware
-(L1BN Eq. 15 as printed has sgn(0) = 0 there, and so has autograd). Of the norm's forms it is the one that keeps most
-digits; a norm without a datapath is evaluated as printed.
+gamma, beta and E are those that the hardware holds, and an element exactly at its mean counts as below it, as in
+hardware (L1BN Eq. 15 as printed has sgn(0) = 0 there, and so has autograd). Of the norm's forms it is the one that
+keeps most digits; a norm without a datapath is evaluated as printed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fixed-point integers in NumPy: formats, rounding, saturation.
 
 A fixed-point number is an integer ``v`` and a count of fraction bits: its value is ``v * 2**-frac``. Everything here
-is exact but for the two places where bits are dropped, ``shift_right`` (rounds) and ``saturate`` (clips). Nothing wraps:
-arrays are int64 where 63 bits are enough and Python integers (dtype object) where they are not.
+is exact but for the two places where bits are dropped, ``shift_right`` (rounds) and ``saturate`` (clips). Nothing
+wraps: arrays are int64 where 63 bits are enough and Python integers (dtype object) where they are not.
 """
 
 from __future__ import annotations
@@ -81,15 +81,15 @@ def shift_right(v: Ints, shift: int | Ints, rounding: Rounding = Rounding.HALF_U
         raised = v + (1 << (shift - 1))
         raised >>= shift  # in place: this is the inner loop of the bit-true reference
         return raised
-    right = np.maximum(shift, 0)
+    right: Ints = np.maximum(shift, 0)
     if v.dtype != object:
         right = np.minimum(right, _far(v)).astype(v.dtype)
-    left = np.maximum(-shift, 0).astype(v.dtype)
+    left: Ints = np.maximum(-shift, 0).astype(v.dtype)
     if left.any():
         v = v << left
     if rounding is Rounding.HALF_UP:
         v = v + ((np.ones_like(right) << right) >> 1)
-    return v >> right
+    return np.asarray(v >> right)
 
 
 def _far(v: Ints) -> int:
@@ -110,8 +110,8 @@ def cast(v: Ints, frac: int | Ints, fmt: Format, rounding: Rounding = Rounding.H
 def bit_length(v: Ints) -> Ints:
     """``int.bit_length`` of every element of a non-negative array, as int64."""
     if v.dtype == object:
-        return np.frompyfunc(int.bit_length, 1, 1)(v).astype(np.int64)
-    exponent = np.frexp(v.astype(np.float64))[1].astype(np.int64)
+        return np.asarray(np.frompyfunc(int.bit_length, 1, 1)(v), dtype=np.int64)
+    exponent: Ints = np.frexp(v.astype(np.float64))[1].astype(np.int64)
     # A value just below a power of two may have been rounded up to it on the way to float64.
     over = (v >> np.maximum(exponent - 1, 0)) == 0
-    return exponent - (over & (v > 0))
+    return np.asarray(exponent - (over & (v > 0)))

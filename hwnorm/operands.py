@@ -92,7 +92,9 @@ def quantised(name: str, values: Floats | Any, role: Role) -> Value:
             if v.min() < fmt.lo or v.max() > fmt.hi:
                 worst = values.flat[np.argmax(np.abs(values))]
                 least, most = fmt.lo * 2.0**-frac, fmt.hi * 2.0**-frac
-                raise ValueError(f"{name} = {worst:g} is outside {least:g} to {most:g}, what its register ({fmt}) holds")
+                raise ValueError(
+                    f"{name} = {worst:g} is outside {least:g} to {most:g}, what its register ({fmt}) holds"
+                )
             return Value(v.astype(np.int64), frac)
         case Fixed() | Scaled():
             pairs = [quantise(Fraction(value), role) for value in values.flat]

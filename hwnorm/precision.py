@@ -1,8 +1,8 @@
 """How wide every value of a graph is: roles to formats, and formats to every node.
 
 A norm says *where* a value is rounded, by a role. ``Precision.role`` says *to what*: the whole of the numerics
-(docs/numerics.md) in one table. ``assign_types`` then walks a graph once and bounds every node by interval arithmetic on
-exact integers, so that nothing can wrap and no register is wider than its worst case.
+(docs/numerics.md) in one table. ``assign_types`` then walks a graph once and bounds every node by interval arithmetic
+on exact integers, so that nothing can wrap and no register is wider than its worst case.
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ Types = dict[Node, Type]
 def assign_types(graph: Graph, precision: Precision, elements: int, saved: dict[str, Type] | None = None) -> Types:
     """The type of every node of a datapath graph, for groups of 1 to ``elements`` elements.
 
-    ``saved`` gives the types of inputs that an earlier graph computed, by name. A node whose ``bound`` is set takes that
-    in place of what interval arithmetic finds, which knows nothing of correlated operands.
+    ``saved`` gives the types of inputs that an earlier graph computed, by name. A node whose ``bound`` is set takes
+    that in place of what interval arithmetic finds, which knows nothing of correlated operands.
     """
     types: Types = {}
     for node in graph:

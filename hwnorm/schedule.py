@@ -1,10 +1,10 @@
 """Sweeps: in how many passes over the data a graph can be computed, and what each of them reads, evaluates and writes.
 
 A value per group is known after the last sweep that it reduces over; a value per element can be computed in the sweep
-after the last per-group value that it needs. That depth is the number of sweeps: three for L1 (mean, deviation, output),
-two for L2 in one pass. Elements are not kept between sweeps: each sweep reads its inputs again and computes again what
-it needs, unless a value from an earlier sweep is narrower than the inputs it comes from (one flag in the place of x),
-which is then written beside the data and read back.
+after the last per-group value that it needs. That depth is the number of sweeps: three for L1 (mean, deviation,
+output), two for L2 in one pass. Elements are not kept between sweeps: each sweep reads its inputs again and computes
+again what it needs, unless a value from an earlier sweep is narrower than the inputs it comes from (one flag in the
+place of x), which is then written beside the data and read back.
 """
 
 from __future__ import annotations

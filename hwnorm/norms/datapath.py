@@ -173,8 +173,8 @@ def mean_gradient_bound(d: Gradient, sampled: bool) -> Bound:
 
 
 def gradient_gain(kappa: Node, per_element: bool) -> Node:
-    """gamma / sigma at the scale of dx: the forward gain, or where gamma is in g already, 1 / sigma without the bits that
-    only z needed."""
+    """gamma / sigma at the scale of dx: the forward gain, or where gamma is in g already, 1 / sigma without the bits
+    that only z needed."""
     K = cast(kappa * stat("R", "saved"), "gain") if per_element else stat("K", "saved")
     return named("Kd", cast(K, "dx_gain"))
 

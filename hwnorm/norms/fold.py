@@ -13,7 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, floor
 
-from hwnorm.ir import Graph, align, cast, elem, named, select, stat
+from hwnorm.ir import Graph, align, elem, named, select, stat
 from hwnorm.norms.datapath import apply
 from hwnorm.norms.form import Form
 
@@ -54,7 +54,7 @@ def scale_and_shift(gamma: Fraction, beta: Fraction, mean: Fraction, sigma: Frac
 
 
 def sign_threshold(gamma: Fraction, beta: Fraction, mean: Fraction, sigma: Fraction) -> dict[str, Fraction]:
-    """sign(z) is +1 for z >= 0. z >= 0 where x >= b for gamma > 0, where x <= b for gamma < 0, b = mu - sigma*beta/gamma."""
+    """sign(z) is +1 for z >= 0: where x >= b for gamma > 0, where x <= b for gamma < 0; b = mu - sigma*beta/gamma."""
     if gamma == 0 or sigma == 0:
         constant = Fraction(1 if beta >= 0 else -1)
         return {"T": Fraction(0), "up": constant, "down": constant}

@@ -5,14 +5,14 @@ The hardware rests on one identity. With c = floor(mu) and integers x, x > mu ex
     sum|x - mu| = 2 * (P - n*mu),    P = sum of the x above c, n = how many they are,
     m * sum|x - mu| = 2 * (m*P - n*S) = D0,
 
-an exact integer from a comparator, a mask, an adder and a counter: no subtractor, no absolute value, no fractional mean.
-The form with sign and abs units computes the same integer from A = sum|x - c|:
+an exact integer from a comparator, a mask, an adder and a counter: no subtractor, no absolute value, no fractional
+mean. The form with sign and abs units computes the same integer from A = sum|x - c|:
 
     D0 = m*A + (m - 2n) * (S - m*c).
 
-With the factor l = sqrt(pi/2) of Theorem 1, sigma = l * s with s = mean|x - mu|. The hardware keeps s and puts 1 / l into
-kappa: 1/sigma = kappa * R with R = 1 / (m^2*s + E), kappa = m^2 / l, E = eps * m^2 / l. So HM * R = l * mean(g * xhat),
-which is just what Eq. 15 needs in its last term once sigma has the factor.
+With the factor l = sqrt(pi/2) of Theorem 1, sigma = l * s with s = mean|x - mu|. The hardware keeps s and puts 1 / l
+into kappa: 1/sigma = kappa * R with R = 1 / (m^2*s + E), kappa = m^2 / l, E = eps * m^2 / l. So HM * R =
+l * mean(g * xhat), which is just what Eq. 15 needs in its last term once sigma has the factor.
 """
 
 from __future__ import annotations

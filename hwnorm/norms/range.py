@@ -1,7 +1,7 @@
 """Range batch norm (Banner et al. 2018): sigma is the range of the group, by a constant that a Gaussian suggests.
 
 sigma = C(m) * (max - min), C(m) = 1 / sqrt(2 ln m). The mean drops out of the range, so two sweeps do, and the gradient
-through sigma reaches two elements alone: the first maximum and the first minimum. A group of one has no range; C(1) = 0.
+through sigma reaches two elements alone: the first maximum and the first minimum. C(1) = 0.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
 """Which elements a sampled statistic looks at (Chen et al. 2018, Algorithms 1 to 3), as masks over a group.
 
-A group of a batch norm is (samples, height, width), flattened in that order. A sample is always whole: n of the N samples,
-or one rectangle of every feature map. So a ratio is met as nearly as whole samples and whole pixels allow, and never with
-nothing: counts are rounded half up and are at least 1. A patch has h = round(H * sqrt(ratio)) rows, and as many columns
-as come nearest to ratio * H * W then. ``Sample.ratio`` is what was really taken.
+A group of a batch norm is (samples, height, width), flattened in that order. A sample is always whole: n of the N
+samples, or one rectangle of every feature map. So a ratio is met as nearly as whole samples and whole pixels allow, and
+never with nothing: counts are rounded half up and are at least 1. A patch has h = round(H * sqrt(ratio)) rows, and as
+many columns as come nearest to ratio * H * W then. ``Sample.ratio`` is what was really taken.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor, sqrt
-
 
 import numpy as np
 import numpy.typing as npt

@@ -1,8 +1,8 @@
 """Standardization loss (Collins, Ballé, Shlens 2019): the normalization is a term of the training loss.
 
-loss = w/2 * (mu^2 + var - log var - 1) per channel (Eq. 2, a Kullback-Leibler divergence from N(0, 1)), and its gradient
-w/m * (mu + (x - mu) * (1 - 1/var)) is added to what comes from behind. The activations pass unchanged; at inference
-nothing is left. Counted, not built.
+loss = w/2 * (mu^2 + var - log var - 1) per channel (Eq. 2, a Kullback-Leibler divergence from N(0, 1)), and its
+gradient w/m * (mu + (x - mu) * (1 - 1/var)) is added to what comes from behind. The activations pass unchanged; at
+inference nothing is left. Counted, not built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The arithmetic that is more than one operator: each unit a file with its equation, its bit-true ``compute()``, its latency.
+"""The arithmetic that is more than one operator: each unit a file with its equation, its bit-true ``compute()``, its
+latency.
 
 A unit is a frozen dataclass of its parameters. ``compute()`` takes NumPy integer arrays (int64, or object with Python
 integers where values pass 63 bits), defines the result for every input, and knows no normalization.

@@ -13,8 +13,8 @@ from hwnorm.fixed import Format, Ints
 class Accumulator:
     """``sum(values)`` of a group of at most ``elements`` values of one format, exactly: it cannot overflow.
 
-    Width: that of ``elements`` values at either rail. One value a cycle; the first of a group overwrites, so that groups
-    follow each other without a gap and reset is needed by nothing but the first. Latency one cycle.
+    Width: that of ``elements`` values at either rail. One value a cycle; the first of a group overwrites, so that
+    groups follow each other without a gap and reset is needed by nothing but the first. Latency one cycle.
     """
 
     operand: Format

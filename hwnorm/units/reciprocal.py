@@ -37,7 +37,8 @@ class Reciprocal(Protocol):
 
 
 def normalise(d: Ints, width: int) -> tuple[Ints, Ints]:
-    """(Dn, e): D = Dn * 2**(e - width) with Dn rounded half up to ``width`` bits; a Dn that rounds to 2**width is halved."""
+    """(Dn, e): D = Dn * 2**(e - width) with Dn rounded half up to ``width`` bits; a Dn that rounds to 2**width is
+    halved."""
     e = bit_length(d)
     mantissa = shift_right(d, e - width)
     over = (mantissa >> width) != 0
@@ -79,10 +80,10 @@ class TableReciprocal:
     """A piecewise-linear table over 2**index_bits segments of the mantissa, two words a segment.
 
     Dn = (1, i, t): i the next ``index_bits`` bits after the leading one, t the ``rest_bits`` that remain.
-    R = (A[i] - (B[i] * t >> rest_bits)) >> 4: the chord between the segment's ends, lowered by half of the most by which
-    it passes above the curve. With h = 2**-index_bits that is h**2 / 8 of full scale at the left end of the range, so
-    index_bits = ceil((width - 2) / 2) keeps R within one unit of the exact value (a test tries every D of 12 bits).
-    Latency 3 cycles, a new D every cycle.
+    R = (A[i] - (B[i] * t >> rest_bits)) >> 4: the chord between the segment's ends, lowered by half of the most by
+    which it passes above the curve. With h = 2**-index_bits that is h**2 / 8 of full scale at the left end of the
+    range, so index_bits = ceil((width - 2) / 2) keeps R within one unit of the exact value (a test tries every D of 12
+    bits). Latency 3 cycles, a new D every cycle.
     """
 
     operand_width: int
@@ -128,9 +129,9 @@ def _table(index_bits: int, width: int) -> tuple[Ints, Ints]:
 class NewtonReciprocal:
     """A table's seed of 10 bits and two Newton steps: for wide operands, where a table alone would be large.
 
-    r <- r * (2 - d * r) with d in [1/2, 1) and r in (1, 2], each product truncated to width + 2 fraction bits. The seed's
-    error 2**-9 becomes 2**-18, then 2**-36, so that truncation is all that is left: R is within two units of the exact
-    value for width up to 32. Four multiplications, latency 3 + 4 * 2 cycles, a new D every cycle.
+    r <- r * (2 - d * r) with d in [1/2, 1) and r in (1, 2], each product truncated to width + 2 fraction bits. The
+    seed's error 2**-9 becomes 2**-18, then 2**-36, so that truncation is all that is left: R is within two units of the
+    exact value for width up to 32. Four multiplications, latency 3 + 4 * 2 cycles, a new D every cycle.
     """
 
     operand_width: int

@@ -1,8 +1,8 @@
 """What a normalization costs in operations: two counts that are never mixed.
 
-*Formula* operations are those of the equations as a paper prints them, each node of the printed graph once an element or
-once a group. *Executed* operations are those of the scheduled datapath: what a sweep computes again is counted again.
-Both are closed formulas in the group's length: ``3 m + 2`` operations per group of m elements.
+*Formula* operations are those of the equations as a paper prints them, each node of the printed graph once an element
+or once a group. *Executed* operations are those of the scheduled datapath: what a sweep computes again is counted
+again. Both are closed formulas in the group's length: ``3 m + 2`` operations per group of m elements.
 
     add    sum or difference           mul    product of two variables      sign   sign, comparison with zero
     radd   add in a reduction          cmul   product with a constant       abs    absolute value
@@ -40,7 +40,7 @@ OPERATIONS = (
 )
 
 Key = tuple[str, tuple[int, ...], str]
-"""(operation, operand widths, how often): ``1`` once a group, ``m`` once an element, ``s`` or ``v`` once a sampled one."""
+"""(operation, operand widths, how often): ``1`` once a group, ``m`` an element, ``s`` or ``v`` a sampled element."""
 
 
 class Program(Protocol):
@@ -128,7 +128,9 @@ def count(norm: Norm, form: str, phase: Phase, programs: Mapping[str, Program]) 
     built = {d: programs[d] for d in directions if d in programs}
     backward = built.get("backward")
     kept = [n for n in backward.graph.inputs.values() if n.role == "saved" or n.name == "x"] if backward else []
-    bits = {rate: sum(backward.types[n].format.width for n in kept if n.rate is rate) for rate in Rate} if backward else {}
+    bits = (
+        {rate: sum(backward.types[n].format.width for n in kept if n.rate is rate) for rate in Rate} if backward else {}
+    )
     return OpCount(
         norm=norm.name,
         form=form,

@@ -1,11 +1,12 @@
 """The graph in float64: the same mathematics with nothing rounded.
 
-Elements have shape (groups, elements), values per group (groups, 1). CAST and ALIGN are the identity; a reciprocal and a
-quotient of zero are zero, which is what the hardware makes of a group without deviation.
+Elements have shape (groups, elements), values per group (groups, 1). CAST and ALIGN are the identity; a reciprocal and
+a quotient of zero are zero, which is what the hardware makes of a group without deviation.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any, assert_never
 
 import numpy as np
@@ -40,7 +41,7 @@ def _value(node: Node, args: list[Any], inputs: dict[str, Any], setting: Setting
             assert callable(node.value)
             return held[node.name] if node.name in held else float(node.value(setting))
         case Op.CONST:
-            assert isinstance(node.value, (int, float)) or hasattr(node.value, "numerator")
+            assert isinstance(node.value, int | float | Fraction)
             return float(node.value)
         case Op.ADD:
             return args[0] + args[1]

@@ -81,7 +81,8 @@ class _Run:
         self._rows: dict[Node, tuple[slice, Value]] = {}
 
     def rows(self, node: Node, groups: slice) -> Value:
-        """A stream of some groups as (groups, elements). One of another memory order is copied, these groups at a time."""
+        """A stream of some groups as (groups, elements). One of another memory order is copied, these groups at a
+        time."""
         held = self._rows.get(node)
         if held is None or held[0] != groups:
             stream = self.inputs[node.name].of(groups)
@@ -171,8 +172,8 @@ class _Run:
                 return Value(value.v.astype(dtype), value.frac)
             case Op.LAYER:
                 assert callable(node.value)
-                v, frac = quantise(Fraction(node.value(self.setting)), self.precision.role(node.role))
-                return Value(np.array([[v]], dtype), frac)
+                loaded, exponent = quantise(Fraction(node.value(self.setting)), self.precision.role(node.role))
+                return Value(np.array([[loaded]], dtype), exponent)
             case Op.CONST:
                 return Value(np.array([[node.value]], dtype))
             case Op.ADD:
@@ -213,12 +214,12 @@ class _Run:
                 unit = Divider(self.types[node].format.width, role.frac)
                 return Value(unit.compute(args[0].v.astype(wide), args[1].v.astype(wide)).astype(dtype), role.frac)
             case Op.SQRT:
-                v, frac = Root(self._scaled(node).width).compute(args[0].v)
-                return Value(v, frac + args[0].frac // 2)
+                root, frac = Root(self._scaled(node).width).compute(args[0].v)
+                return Value(root, frac + args[0].frac // 2)
             case Op.RECIP:
                 width = self._scaled(node).width
-                v, frac = reciprocal_unit(self.precision.reciprocal, width, width).compute(args[0].v)
-                return Value(v, frac - args[0].frac)
+                mantissa, frac = reciprocal_unit(self.precision.reciprocal, width, width).compute(args[0].v)
+                return Value(mantissa, frac - args[0].frac)
             case Op.SUM | Op.RMAX | Op.RMIN | Op.FIRST | Op.LOG | Op.EXP:
                 raise AssertionError(f"{node!r} is not evaluated a value at a time")
             case _:
@@ -250,7 +251,7 @@ class _Run:
         if is_flag(node):
             return Value(np.where(flag, args[1].v != 0, args[2].v != 0))
         a, b, frac = self.meet(node.args[1:], args[1:], dtype)
-        if dtype == object or node.rate is Rate.STAT:
+        if dtype.kind == "O" or node.rate is Rate.STAT:
             return Value(np.where(flag, a, b), frac)
         # Several times faster than np.where on operands that broadcast.
         chosen = a * flag.view(np.int8) if _is_zero(node.args[2]) else b + flag.view(np.int8) * (a - b)
@@ -296,9 +297,7 @@ class _Block:
     def get(self, node: Node) -> Value:
         """An operand over this block: a value of this sweep, a stream, or one value a group."""
         if node not in self.values:
-            self.values[node] = (
-                self.run.values[node].of(self.groups) if node.rate is Rate.STAT else self._stream(node)
-            )
+            self.values[node] = self.run.values[node].of(self.groups) if node.rate is Rate.STAT else self._stream(node)
         return self.values[node]
 
     def _stream(self, node: Node) -> Value:
@@ -342,8 +341,9 @@ def _roomy(v: Ints, drop: int | Ints) -> Ints:
 def _total(v: Ints, kind: Type) -> Ints:
     """Sum over the elements of a block in the narrowest dtype that cannot overflow: int32 is twice as fast."""
     if v.dtype == object:
-        return v.sum(axis=1, keepdims=True)
+        return np.asarray(v.sum(axis=1, keepdims=True))
     if v.dtype == bool:
         v = v.view(np.int8)
     reach = max(-kind.lo, kind.hi) * v.shape[1]
-    return np.add.reduce(v, axis=1, dtype=np.int32 if reach < 1 << 31 else np.int64, keepdims=True)
+    total: Ints = np.add.reduce(v, axis=1, dtype=np.int32 if reach < 1 << 31 else np.int64, keepdims=True)
+    return total
