@@ -49,17 +49,20 @@ def sample(
     for name, size in (("batch", batch), ("height", height), ("width", width)):
         if size < 1:
             raise ValueError(f"{name} must be a positive integer, not {size!r}")
+    samples, rows, columns = extent(kind, ratio, batch, height, width)
+    begin = _start(batch - samples, rng) if kind == "bs" else 0
+    top, left = _start(height - rows, rng), _start(width - columns, rng)
     mask = np.zeros((batch, height, width), dtype=np.bool_)
-    if kind == "fs":
-        rows = _whole(height * sqrt(ratio), height)
-        columns = _whole(ratio * height * width / rows, width)
-        top, left = _start(height - rows, rng), _start(width - columns, rng)
-        mask[:, top : top + rows, left : left + columns] = True
-    else:
-        samples = _whole(ratio * batch, batch)
-        begin = _start(batch - samples, rng) if kind == "bs" else 0
-        mask[begin : begin + samples] = True
+    mask[begin : begin + samples, top : top + rows, left : left + columns] = True
     return Sample(kind, mask)
+
+
+def extent(kind: str, ratio: float, batch: int, height: int, width: int) -> tuple[int, int, int]:
+    """(samples, rows, columns) of a sample: all it takes to count with."""
+    if kind != "fs":
+        return _whole(ratio * batch, batch), height, width
+    rows = _whole(height * sqrt(ratio), height)
+    return batch, rows, _whole(ratio * height * width / rows, width)
 
 
 def _whole(count: float, most: int) -> int:

@@ -75,9 +75,13 @@ class Tally(Counter[Key]):
 
     def totals(self, groups: int, sizes: dict[str, int]) -> dict[str, int]:
         """Operations of ``groups`` groups, sizes giving m (and s, v): every operation, those that do not occur as 0."""
+        return self.times({"1": groups} | {symbol: groups * size for symbol, size in sizes.items()})
+
+    def times(self, often: Mapping[str, int]) -> dict[str, int]:
+        """The same with the sum of groups, of their elements (m) and of their sampled elements given directly."""
         totals = dict.fromkeys(OPERATIONS, 0)
         for (op, _, symbol), times in self.items():
-            totals[op] += times * groups * (1 if symbol == "1" else sizes[symbol])
+            totals[op] += times * often[symbol]
         return totals
 
 
@@ -86,7 +90,9 @@ class Traffic:
     """Bits per element that the sweeps move, and what is held on chip."""
 
     read: int = 0  # by all sweeps together
-    written: int = 0
+    first: int = 0  # of these by the first sweep, from outside
+    written: int = 0  # streams out, and what is kept for a later sweep
+    kept: int = 0  # of these the latter
     replayed: int = 0  # held per element between sweeps
     sweeps: int = 0
     conditional: int = 0  # sweeps that only some groups need
@@ -94,7 +100,9 @@ class Traffic:
     def __add__(self, other: Traffic) -> Traffic:
         return Traffic(
             self.read + other.read,
+            self.first + other.first,
             self.written + other.written,
+            self.kept + other.kept,
             self.replayed + other.replayed,
             self.sweeps + other.sweeps,
             self.conditional + other.conditional,
@@ -172,7 +180,9 @@ def traffic(schedule: Schedule, types: Types) -> Traffic:
     later = [stream for sweep in sweeps[1:] for stream in sweep.reads if not _is_parameter(stream)]
     return Traffic(
         read=sum(_bits(sweep.reads, types) for sweep in sweeps),
+        first=_bits(sweeps[0].reads, types) if sweeps else 0,
         written=sum(_bits((*sweep.writes, *sweep.keeps), types) for sweep in sweeps),
+        kept=sum(_bits(sweep.keeps, types) for sweep in sweeps),
         replayed=_bits(later, types),
         sweeps=len(sweeps),
         conditional=len(schedule.sweeps) - len(sweeps),

@@ -1,0 +1,194 @@
+"""The command line: arguments in, results on stdout, everything else on stderr.
+
+Exit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 a tool is missing, 4 a tool or a check failed,
+130 interrupted. An error is one line; a traceback comes only with --debug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import hwnorm
+from hwnorm.errors import HwnormError
+from hwnorm.report.files import write_whole
+from hwnorm.report.table import FORMATS, Table, to_json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        return code
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as fault:
+        if options.debug:
+            raise
+        if isinstance(fault, HwnormError):
+            return _fail(str(fault), fault.exit_code)
+        if isinstance(fault, ValueError | OSError):
+            return _fail(str(fault), 1)
+        return _fail(f"internal fault, {type(fault).__name__}: {fault} (--debug shows where)", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    print("hwnorm: error:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+# Arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hwnorm", description="What normalization costs in hardware.")
+    parser.add_argument("--version", action="version", version=f"hwnorm {hwnorm.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="tell what runs")
+    common.add_argument("-q", "--quiet", action="store_true", help="print results alone, no warnings")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    printing = argparse.ArgumentParser(add_help=False, parents=[common])
+    printing.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    printing.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of printing")
+
+    estimate = commands.add_parser("estimate", parents=[printing], help="what normalization costs in a network")
+    estimate.set_defaults(run=_estimate)
+    estimate.add_argument("network", metavar="NETWORK", help="FILE.yaml, FILE.onnx, package.module:callable, or a name")
+    estimate.add_argument("--norm", action="append", metavar="NAME", help="repeatable; default l2 and l1; or as-is")
+    estimate.add_argument("--batch", type=int, metavar="N", help="default: what the network names")
+    estimate.add_argument("--phase", choices=("training", "forward", "backward", "inference"), default="training")
+    estimate.add_argument("--accounting", choices=("paper", "executed"), help="default: both")
+    estimate.add_argument("--device", metavar="NAME|FILE", help="prices for energy; hwnorm list devices")
+    estimate.add_argument("--bits", type=int, default=8, metavar="B", help="width of x and y, 4 to 24; default 8")
+    estimate.add_argument("--lanes", type=int, default=16, metavar="P", help="elements a cycle; default 16")
+    estimate.add_argument("--clock-mhz", type=float, default=200.0, metavar="F", help="default 200")
+    estimate.add_argument("--onchip-kib", type=float, default=512.0, metavar="K", help="replay memory; default 512")
+    estimate.add_argument("--dram-gbps", type=float, default=12.8, metavar="G", help="gigabytes a second; default 12.8")
+    estimate.add_argument("--sampling-ratio", type=float, default=1 / 32, metavar="R", help="of ns, bs, fs, vdn; 1/32")
+    estimate.add_argument("--input-shape", type=_shape, metavar="C,H,W", help="of one sample, for a PyTorch module")
+    estimate.add_argument("--by-layer", action="store_true", help="one row a layer")
+    estimate.add_argument("--explain", action="store_true", help="the formula behind every total")
+    estimate.add_argument("--compare", action="store_true", help="what other op counters charge the same layers")
+    estimate.add_argument("--plot", type=Path, metavar="FILE", help="a figure: .png, .svg or .pdf")
+    estimate.add_argument("--figure", choices=("cost", "layers", "operations"), default="cost", help="which figure")
+
+    listing = commands.add_parser("list", parents=[printing], help="norms, networks, devices: what there is")
+    listing.set_defaults(run=_list)
+    listing.add_argument("what", choices=("norms", "networks", "devices"))
+
+    reproduce = commands.add_parser("reproduce", parents=[printing], help="a paper's table or figure, computed")
+    reproduce.set_defaults(run=_reproduce)
+    reproduce.add_argument("name", metavar="NAME", help="fig4, table4, table1, adder-tree, theorem1")
+    reproduce.add_argument("--plot", type=Path, metavar="FILE", help="the figure, where it is one: .png, .svg or .pdf")
+
+    doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(size) for size in text.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"must be sizes such as 3,224,224, not {text!r}")
+    return shape
+
+
+# Commands. Each imports what it needs, so that none waits for another's packages.
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from hwnorm.cost.estimate import DEFAULT_NORMS, estimate
+    from hwnorm.cost.streaming import Machine
+    from hwnorm.network.load import load_network
+    from hwnorm.report import estimate_tables
+
+    network = load_network(options.network, batch=options.batch, input_shape=options.input_shape)
+    machine = Machine(options.lanes, options.clock_mhz, options.onchip_kib, options.dram_gbps)
+    found = estimate(
+        network,
+        options.norm or DEFAULT_NORMS,
+        options.batch,
+        phase=options.phase,
+        accounting=options.accounting,
+        device=options.device,
+        bits=options.bits,
+        machine=machine,
+        sampling_ratio=options.sampling_ratio,
+    )
+    if not options.quiet:
+        for warning in found.warnings:
+            print(f"hwnorm: warning: {warning}", file=sys.stderr)
+    if options.plot:
+        from hwnorm.report import plots
+
+        plots.save(plots.of_estimate(found, options.figure), options.plot)
+    if options.format == "json":
+        _emit(options, to_json(found.to_dict(by_layer=options.by_layer)))
+        return 0
+    if options.format == "csv":
+        _emit(options, (estimate_tables.by_layer if options.by_layer else estimate_tables.flat)(found).render("csv"))
+        return 0
+    tables = estimate_tables.tables(found)
+    if options.by_layer:
+        tables.insert(0, estimate_tables.by_layer(found))
+    if options.explain:
+        tables.append(estimate_tables.explained(found))
+    if options.compare:
+        tables.append(estimate_tables.compared(found))
+    _emit(options, "\n\n".join([estimate_tables.headline(found), *(t.render(options.format) for t in tables)]))
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    match options.what:
+        case "norms":
+            from hwnorm.report.catalog_tables import norms_table
+
+            table = norms_table()
+        case "networks":
+            from hwnorm.network.load import zoo_about
+
+            table = Table(("network", "what it is"), [list(row) for row in zoo_about()])
+        case _:
+            from hwnorm.cost.device import device_names, load_device
+
+            devices = [load_device(name) for name in device_names()]
+            table = Table(("device", "what it is", "source"), [[d.name, d.summary, d.source] for d in devices])
+    _emit(options, table.render(options.format))
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from hwnorm.report.reproduce import reproduce
+
+    found = reproduce(options.name)
+    if options.plot:
+        from hwnorm.report import plots
+
+        plots.save(found.figure(), options.plot)
+    _emit(options, found.render(options.format))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from hwnorm.report.doctor import doctor_table
+
+    _emit(options, doctor_table().render(options.format))
+    return 0
+
+
+def _emit(options: argparse.Namespace, text: str) -> None:
+    if options.output is None:
+        print(text)
+    else:
+        write_whole(options.output, (text + "\n").encode())

@@ -1,0 +1,164 @@
+"""What one operation costs on a device: data with provenance, in YAML, the unit in each key.
+
+    operations:
+      add: {energy_pj: {8: 0.03, 32: 0.1}, grows: linear, origin: CITED}    # by width, or one number for any width
+      abs: {as: add, factor: 1.0, origin: ASSUMED}                          # like another; per_bit: times its width
+    memory:
+      sram: {energy_pj_per_byte: 1.25, origin: CITED}
+
+A device that lacks an operation, or a quantity of it, says so by name when it is asked: nothing costs a silent zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hwnorm.cost.figure import Figure, Origin, weakest
+from hwnorm.errors import InputError, did_you_mean
+from hwnorm.views.count import OPERATIONS
+
+QUANTITIES = ("energy_pj", "time_ns", "power_uw", "registers", "dsp")
+KEYS = {*QUANTITIES, "grows", "as", "factor", "per_bit", "origin"}
+
+
+@dataclass(frozen=True)
+class Device:
+    name: str
+    summary: str
+    source: str
+    operations: dict[str, dict[str, Any]]
+    memory: dict[str, dict[str, Any]]
+
+    def has(self, operation: str) -> bool:
+        return operation in self.operations
+
+    def cost(self, operation: str, quantity: str, widths: tuple[int, ...] = ()) -> Figure:
+        """Of one operation on operands of these widths; InputError where the device does not say."""
+        entry = self.operations.get(operation)
+        if entry is None:
+            known = ", ".join(sorted(self.operations))
+            raise InputError(
+                f"device {self.name} has no operation {operation!r}, which this count needs (it has: {known})"
+            )
+        origin = Origin(entry["origin"])
+        if "as" in entry:
+            like = self.cost(entry["as"], quantity, widths)
+            bits = max(widths, default=1) if entry.get("per_bit") else 1
+            return Figure(like.value * entry.get("factor", 1) * bits, weakest(origin, like.origin))
+        if quantity not in entry:
+            raise InputError(f"device {self.name} does not say the {quantity} of operation {operation!r}")
+        table = entry[quantity]
+        if not isinstance(table, dict):
+            return Figure(float(table), origin)
+        size = _size(widths, entry.get("grows", "linear"))
+        sizes = {_size((w, w), entry.get("grows", "linear")): float(value) for w, value in table.items()}
+        return Figure(_between(sizes, size), origin if size in sizes else weakest(origin, Origin.ASSUMED))
+
+    def per_byte(self, memory: str) -> Figure:
+        """Energy in pJ of moving one byte."""
+        entry = self.memory.get(memory)
+        if entry is None:
+            raise InputError(f"device {self.name} has no memory {memory!r}, which this count needs")
+        return Figure(float(entry["energy_pj_per_byte"]), Origin(entry["origin"]))
+
+
+def _size(widths: tuple[int, ...], grows: str) -> float:
+    """What an operation's cost is proportional to: an adder's width, a multiplier's partial products."""
+    widest = max(widths, default=1)
+    if grows == "linear":
+        return widest
+    return widest * (min(widths) if len(widths) > 1 else widest)
+
+
+def _between(table: dict[float, float], size: float) -> float:
+    """Linear between two points, proportional outside them."""
+    below = max((s for s in table if s <= size), default=None)
+    above = min((s for s in table if s >= size), default=None)
+    if below is None or above is None:
+        nearest = above if below is None else below
+        assert nearest is not None
+        return table[nearest] * size / nearest
+    if below == above:
+        return table[below]
+    return table[below] + (table[above] - table[below]) * (size - below) / (above - below)
+
+
+def load_device(name: str) -> Device:
+    """A device that ships with hwnorm, by name, or a YAML file of the user's own."""
+    if name in device_names():
+        return _shipped(name)
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return _parse(path, _read(path))
+    raise InputError(f"unknown device {name!r}: {did_you_mean(name, device_names())}, or the path of a .yaml file")
+
+
+@cache
+def device_names() -> tuple[str, ...]:
+    return tuple(sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml")))
+
+
+@cache
+def _shipped(name: str) -> Device:
+    return _parse(Path(f"{name}.yaml"), (_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _folder() -> Any:
+    return files("hwnorm.cost") / "devices"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: cannot be read as a device file: {fault}") from None
+
+
+def _parse(path: Path, text: str) -> Device:
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        mark = getattr(fault, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not YAML: {getattr(fault, 'problem', fault)}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("operations"), dict):
+        raise InputError(f"{path}: a device file needs the key 'operations', a mapping")
+    memory = data.get("memory") or {}
+    for operation, entry in data["operations"].items():
+        _check_operation(f"{path}: operations.{operation}", operation, entry, data["operations"])
+    for kind, entry in memory.items():
+        where = f"{path}: memory.{kind}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("energy_pj_per_byte"), int | float):
+            raise InputError(f"{where}: needs energy_pj_per_byte, a number")
+        _check_origin(where, entry)
+    words = {key: str(data.get(key, "")) for key in ("name", "summary", "source")}
+    return Device(words["name"] or path.stem, words["summary"], words["source"], data["operations"], memory)
+
+
+def _check_operation(where: str, operation: str, entry: Any, operations: dict[str, Any]) -> None:
+    if operation not in OPERATIONS:
+        raise InputError(f"{where}: unknown operation, {did_you_mean(operation, OPERATIONS)}")
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: must be a mapping such as {{energy_pj: 0.1, origin: ASSUMED}}")
+    for key in entry:
+        if key not in KEYS:
+            raise InputError(f"{where}: unknown key {key!r}, {did_you_mean(key, KEYS)}")
+    if "as" in entry and ("as" in (operations.get(entry["as"]) or {"as": ""})):
+        raise InputError(f"{where}: 'as' must name an operation that has figures of its own, not {entry['as']!r}")
+    for quantity in QUANTITIES:
+        values = entry.get(quantity, 0)
+        for value in values.values() if isinstance(values, dict) else [values]:
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise InputError(f"{where}.{quantity}: must be a number of at least 0, not {value!r}")
+    _check_origin(where, entry)
+
+
+def _check_origin(where: str, entry: dict[str, Any]) -> None:
+    if entry.get("origin") not in set(Origin):
+        raise InputError(f"{where}: origin must be {', '.join(Origin)}, not {entry.get('origin')!r}")
