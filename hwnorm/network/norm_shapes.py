@@ -18,8 +18,9 @@ from hwnorm.network.model import Layer
 _LARGEST = 1 << 52  # elements of one tensor: no machine has more, and float64 counts them exactly
 
 _NOT_A_LAYER = re.compile(
-    r"random|vector_?norm|matrix_?norm|weight_?norm|spectral_?norm|log_?normal|^(aten_|linalg_)?norm$|normal_"
+    r"random|vector_?norm|matrix_?norm|weight_?norm|spectral_?norm|log_?normal|normal_|_grad_norm"
 )
+_LENGTHS = ("norm", "aten_norm", "linalg_norm", "renorm", "normal")  # plain functions; a class may be called "Norm"
 
 
 def looks_like_norm(name: str) -> bool:
@@ -28,7 +29,7 @@ def looks_like_norm(name: str) -> bool:
     Random numbers ("RandomNormal"), plain lengths ("vector_norm") and normalized *weights* ("weight_norm") are not.
     """
     lower = name.lower()
-    return "norm" in lower and not _NOT_A_LAYER.search(lower)
+    return "norm" in lower and name not in _LENGTHS and not _NOT_A_LAYER.search(lower)
 
 
 def check_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:

@@ -36,11 +36,11 @@ class NormFinder:
     """Walks a program once. ``layers`` and ``outputs`` (the value that each gives) are in the program's order."""
 
     def __init__(self, program: Program, batch: int) -> None:
-        self.warnings: list[str] = []
         self.layers: list[Layer] = []
         self.outputs: list[str] = []
         self._program = program
         self._batch = batch
+        self._passed: list[Node] = []
         self._pieces = Pieces(self._parameter, self._scalar)
         found: list[Found | tuple[Layer, str]] = []
         for node in program.nodes:
@@ -51,7 +51,7 @@ class NormFinder:
             layer = self._operator(node)
             if layer is not None:
                 found.append((layer, node.outputs[0]))
-            elif looks_like_norm(node.op) and len(self._pieces.found) == before:
+            elif (node.op in _NOT_COUNTED or looks_like_norm(node.op)) and len(self._pieces.found) == before:
                 self._pass_or_refuse(node)
             else:
                 self._piece(node)
@@ -63,13 +63,19 @@ class NormFinder:
             else:
                 self.layers.append(one[0])
                 self.outputs.append(one[1])
+        counted = {one.source for one in found if isinstance(one, Found)}
+        self.warnings = [
+            f"{node.label} was not counted: it trains nothing and keeps no statistics"
+            for node in self._passed
+            if node.inputs[0] not in counted
+        ]
         self._check_calls()
 
     def _pass_or_refuse(self, node: Node) -> None:
         if node.op not in _NOT_COUNTED:
             domain = f" of {node.domain}" if node.domain else ""
             raise InputError(f"{node.label} looks like a normalization{domain} that hwnorm does not know")
-        self.warnings.append(f"{node.label} was not counted: it trains nothing and keeps no statistics")
+        self._passed.append(node)
         if node.op == "LpNormalization" and node.integer("p", 2) == 2:
             shape = self._shape(node, 0)
             axis = node.integer("axis", -1) % max(1, len(shape))

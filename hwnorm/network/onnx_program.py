@@ -72,6 +72,9 @@ class _Builder:
         self.versions = operator_sets(model.opset_import)
         self.functions = {(one.domain, one.name): one for one in model.functions}
         self._check_functions()
+        for name, value in inputs.items():
+            if value.stored and value.shape is not None:
+                self.program.sizes[name] = prod(value.shape)
         names: dict[str, str] = {name: name for name in inputs}
         self._initializers(model.graph, names, "")
         queue = deque(expanded(model.graph.node, names, "", self.versions))
@@ -182,9 +185,8 @@ class _Builder:
         inputs = self.program.inputs(node)
         stored = _stored(node, inputs)
         if stored is not None:
-            self.program.sizes.update(
-                {name: self.program.sizes[node.input(0)] for name in stored - self.program.sizes.keys()}
-            )
+            shape = inputs[0].shape if inputs and inputs[0] is not None else None
+            self.program.sizes |= {name: prod(shape or (0,)) for name in stored - self.program.sizes.keys()}
         data = _folded(node, inputs)
         shapes: Shapes
         blocker = ""

@@ -45,7 +45,6 @@ _NORMS = {
     "native_layer_norm": ((2, 3), (2, 3)),
 }
 _NOT_COUNTED = ("local_response_norm", "normalize")
-_LENGTHS = ("norm", "clip_grad_norm_", "renorm", "normal", "normal_", "lstsq")  # names with "norm" that are no layer
 
 _PASSING_CLASSES = ("normalize", "normalizer", "denormalize")  # of images, by fixed numbers: no layer of a network
 
@@ -183,7 +182,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         name = str(getattr(func, "__name__", func))
         if name in _NORMS or name in _NOT_COUNTED:
             return self._norm(func, name, args, kwargs)
-        if looks_like_norm(name) and name not in _LENGTHS:
+        if looks_like_norm(name):
             raise InputError(f"the function {name} looks like a normalization that hwnorm does not know")
         tensors = [value for value in _flat((args, kwargs)) if isinstance(value, torch.Tensor)]
         keys = [self.key(value) for value in tensors]

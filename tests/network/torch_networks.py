@@ -21,7 +21,9 @@ INPUT_SHAPES: dict[str, tuple[int, ...]] = {
 }
 
 
-def _unit(wide: int, narrow: int, kernel: int = 1, stride: int = 1, groups: int = 1, scale: bool = True) -> nn.Sequential:
+def _unit(
+    wide: int, narrow: int, kernel: int = 1, stride: int = 1, groups: int = 1, scale: bool = True
+) -> nn.Sequential:
     norm = nn.BatchNorm2d(narrow)
     if not scale:
         norm.register_parameter("weight", None)
@@ -59,7 +61,9 @@ class _Basic(nn.Module):
 def resnet110() -> nn.Module:
     blocks: list[nn.Module] = [_unit(3, 16, 3)]
     for wide, narrow in ((16, 16), (16, 32), (32, 64)):
-        blocks += [_Basic(wide if at == 0 else narrow, narrow, 2 if at == 0 and wide < narrow else 1) for at in range(18)]
+        blocks += [
+            _Basic(wide if at == 0 else narrow, narrow, 2 if at == 0 and wide < narrow else 1) for at in range(18)
+        ]
     return _Head(nn.Sequential(*blocks), 64, 10, INPUT_SHAPES["resnet110"])
 
 
@@ -91,7 +95,17 @@ def resnet50() -> nn.Module:
 def mobilenet_v1() -> nn.Module:
     blocks: list[nn.Module] = [_unit(3, 32, 3, 2)]
     wide = 32
-    for narrow, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)):
+    for narrow, stride in (
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        *[(512, 1)] * 5,
+        (1024, 2),
+        (1024, 1),
+    ):
         blocks += [_unit(wide, wide, 3, stride, groups=wide), _unit(wide, narrow)]
         wide = narrow
     return _Head(nn.Sequential(*blocks), 1024, 1000, INPUT_SHAPES["mobilenet-v1"])
