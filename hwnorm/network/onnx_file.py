@@ -8,6 +8,7 @@ small constants remain. Tensors that lie in other files are never looked for, wh
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,29 @@ def read_model(path: Path) -> Any:
         raise InputError(f"{path}: no ONNX file ({' '.join(str(error).split())})") from None
     if not model.HasField("graph") or not model.graph.node:
         raise InputError(f"{path}: no ONNX file, or one without a graph")
+    for holder in (model.graph, *model.functions):
+        if any(isinstance(text, bytes) for text in _texts(holder)):  # how protobuf gives what is no UTF-8
+            raise InputError(f"{path}: no whole ONNX file (a name in it is no text)")
     return model
+
+
+def _texts(holder: Any) -> Iterator[str | bytes]:
+    """Every name in a graph or function, its subgraphs included."""
+    yield holder.name
+    for node in holder.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield from (attribute.name, attribute.ref_attr_name)
+            for graph in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
+                yield from _texts(graph)
+    if hasattr(holder, "initializer"):
+        yield from (one.name for one in holder.initializer)
+        yield from (one.values.name for one in holder.sparse_initializer)
+        for one in (*holder.input, *holder.output, *holder.value_info):
+            yield one.name
+            yield from (dim.dim_param for dim in one.type.tensor_type.shape.dim)
+    else:
+        yield from (holder.domain, *holder.input, *holder.output, *holder.attribute)
 
 
 def _copied(view: memoryview, start: int, end: int, kinds: dict[int, Any], depth: int) -> list[bytes]:

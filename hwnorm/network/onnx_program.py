@@ -20,7 +20,7 @@ from hwnorm.network.onnx_folding import Data, NotFoldedError, fold, tensor_data
 from hwnorm.network.onnx_graph import Node, expanded, operator_sets, scope, subgraphs_of
 from hwnorm.network.onnx_shapes import Shapes, UnknownShapeError, Value, output_shapes
 
-_MOST_NODES = 400_000  # after functions are written out; a file may ask for 2**n
+_MOST_NODES = 200_000  # after functions are written out; a file may ask for 2**n
 _LONGEST_NAME = 10_000  # of a node in functions in functions
 
 # Where an operator has what trains, and what is made beside it: these inputs may be missing from a file.
@@ -61,7 +61,9 @@ def build(model: Any, inputs: Mapping[str, Value], declared: Mapping[str, tuple[
 def store(program: Program, name: str, tensor: Any) -> None:
     """An initializer: its shape, and its numbers where they are few."""
     shape = check_shape(f"the initializer {name!r}", [int(size) for size in tensor.dims])
-    program.values[name] = Value(shape, tensor_data(tensor), frozenset([name]))
+    program.values[name] = Value(
+        shape, tensor_data(tensor), frozenset([name]), f"the numbers of {name!r} are not known"
+    )
     program.sizes[name] = prod(shape)
 
 
@@ -71,7 +73,7 @@ class _Builder:
         self.declared = declared
         self.versions = operator_sets(model.opset_import)
         self.functions = {(one.domain, one.name): one for one in model.functions}
-        self._check_functions()
+        self._check_functions(model.graph)
         for name, value in inputs.items():
             if value.stored and value.shape is not None:
                 self.program.sizes[name] = prod(value.shape)
@@ -86,19 +88,28 @@ class _Builder:
                 self.program.nodes.append(node)
             else:
                 queue.extendleft(reversed(inner))
-            if len(self.program.nodes) + len(queue) > _MOST_NODES:
-                raise InputError(f"the graph has more than {_MOST_NODES} nodes once its functions are written out")
 
-    def _check_functions(self) -> None:
-        calls = {
-            key: {(node.domain, node.op_type) for node in one.node} & self.functions.keys()
-            for key, one in self.functions.items()
-        }
-        while calls:
-            left = {key: called for key, called in calls.items() if called & calls.keys()}
-            if len(left) == len(calls):
-                raise InputError(f"the function {min(calls)[1]!r} calls itself")
-            calls = left
+    def _check_functions(self, graph: Any) -> None:
+        """Refuses functions in a ring, and those that would be written out into too many nodes."""
+        callers: dict[tuple[str, str], list[tuple[str, str]]] = {key: [] for key in self.functions}
+        waiting = dict.fromkeys(self.functions, 0)
+        sizes = {key: len(one.node) for key, one in self.functions.items()}
+        for key, one in self.functions.items():
+            for called in ((node.domain, node.op_type) for node in one.node):
+                if called in callers:
+                    callers[called].append(key)
+                    waiting[key] += 1
+        ready = [key for key, count in waiting.items() if not count]
+        for key in ready:  # grows while it is walked
+            for caller in callers[key]:
+                sizes[caller] += sizes[key]
+                waiting[caller] -= 1
+                if not waiting[caller]:
+                    ready.append(caller)
+        if len(ready) < len(waiting):
+            raise InputError(f"the function {min(key for key, count in waiting.items() if count)[1]!r} calls itself")
+        if sum(sizes.get((node.domain, node.op_type), 1) for node in graph.node) > _MOST_NODES:
+            raise InputError(f"the graph has more than {_MOST_NODES} nodes once its functions are written out")
 
     def _initializers(self, graph: Any, names: Any, prefix: str) -> None:
         tensors = [(one.name, one) for one in graph.initializer]
@@ -189,7 +200,10 @@ class _Builder:
             self.program.sizes |= {name: prod(shape or (0,)) for name in stored - self.program.sizes.keys()}
         data = _folded(node, inputs)
         shapes: Shapes
-        blocker = ""
+        # what a reader of the numbers, or of a shape that no rule gives, is told: where the first unknown came from
+        blocker = next(
+            (one.blocker for one in inputs if one is not None and one.data is None and one.blocker), node.label
+        )
         if data is not None:
             shapes = [one.shape for one in data]
         elif node.op == "Constant" and (tensor := node.tensor("value")) is not None:
@@ -198,13 +212,13 @@ class _Builder:
             try:
                 shapes = output_shapes(node, inputs)
             except UnknownShapeError as error:
-                shapes, blocker = [], str(error)
-                if "node '" not in blocker:
-                    blocker = f"{node.label}: {blocker}"
-            except ValueError as error:
-                if isinstance(error, InputError):
-                    raise
-                raise InputError(f"{node.label}: {error}") from None
+                known_from = str(error)
+                shapes, blocker = [], known_from if known_from.startswith("node ") else f"{node.label}: {known_from}"
+            except InputError:
+                raise
+            except (ValueError, IndexError, OverflowError) as error:
+                reason = str(error) if isinstance(error, ValueError) else "its inputs do not fit it"
+                raise InputError(f"{node.label}: {reason}") from None
         for at, name in enumerate(node.outputs):
             if not name:
                 continue
@@ -214,7 +228,7 @@ class _Builder:
             if shape is not None:
                 check_shape(f"{node.label}: its output", shape)
             known = data[at] if data is not None and at < len(data) else None
-            values[name] = Value(shape, known, stored, blocker or f"{node.label}: output {at} is not known")
+            values[name] = Value(shape, known, stored, blocker)
 
 
 def _stored(node: Node, inputs: list[Value | None]) -> frozenset[str] | None:

@@ -88,7 +88,11 @@ class _Inputs:
                 self.values[one.name] = Value(None, blocker=f"the input {one.name!r}, which is no tensor")
                 continue
             shape = check_shape(f"the input {one.name!r}", self._sizes(one, one.name not in weights))
-            self.values[one.name] = Value(shape, stored=frozenset([one.name]) if one.name in weights else None)
+            self.values[one.name] = Value(
+                shape,
+                stored=frozenset([one.name]) if one.name in weights else None,
+                blocker=f"the input {one.name!r}",
+            )
         self.sample = (self.values[data[0].name].shape or (self.batch,))[1:]
         self.declared = dict(self._declared([*graph.value_info, *graph.output]))
 

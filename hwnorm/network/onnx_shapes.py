@@ -37,7 +37,8 @@ def output_shapes(node: Node, inputs: Sequence[Value | None]) -> Shapes:
     """One shape an output. Raises ``UnknownShapeError``, or ``ValueError`` where the inputs do not fit together."""
     rule = _RULES.get(node.op) if node.standard or node.domain in _KNOWN_DOMAINS else None
     if rule is None:
-        raise UnknownShapeError("its operator is not known")
+        runs = node.op in ("If", "Loop", "Scan") and node.standard
+        raise UnknownShapeError("what it runs depends on data" if runs else "its operator is not known")
     return rule(node, inputs)
 
 
@@ -59,8 +60,14 @@ def _numbers(node: Node, inputs: Sequence[Value | None], key: str, position: int
     if value is None:
         return node.integers(key)
     if value.data is None:
-        raise UnknownShapeError(f"its {key!r} is computed from data" + (f" ({value.blocker})" if value.blocker else ""))
+        raise UnknownShapeError(f"its {key!r} is not known, because of {value.blocker}")
     return [int(number) for number in value.data.reshape(-1)]
+
+
+def _ranked(shape: Shape, rank: int) -> Shape:
+    if len(shape) != rank:
+        raise ValueError(f"{list(shape)} where {rank} axes are needed")
+    return shape
 
 
 def _axis(axis: int, rank: int) -> int:
@@ -321,7 +328,7 @@ def _resize(node: Node, inputs: Sequence[Value | None]) -> Shapes:
 
 
 def _depth_to_space(node: Node, inputs: Sequence[Value | None]) -> Shapes:
-    n, c, h, w = _shape(inputs, 0)
+    n, c, h, w = _ranked(_shape(inputs, 0), 4)
     block = node.integer("blocksize", 0)
     if block < 1:
         raise ValueError(f"a blocksize of {block}")
@@ -345,7 +352,7 @@ def _top_k(node: Node, inputs: Sequence[Value | None]) -> Shapes:
 
 
 def _recurrent(node: Node, inputs: Sequence[Value | None]) -> Shapes:
-    first, second = _shape(inputs, 0)[:2]
+    first, second, _ = _ranked(_shape(inputs, 0), 3)
     hidden = node.integer("hidden_size", 0)
     directions = 2 if node.text("direction", "forward") == "bidirectional" else 1
     if node.integer("layout", 0):

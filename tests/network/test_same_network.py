@@ -1,4 +1,4 @@
-"""The same network, written in PyTorch, exported to ONNX in several ways and described in the zoo, is one list of layers.
+"""The same network in PyTorch, exported to ONNX in several ways, and described in the zoo is one list of layers.
 
 The totals are the published ones: parameters and multiply-accumulates by the papers and the model cards of the
 implementations that they name, Inception-v2's by TF-slim's unit test.

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 INPUT_SHAPES: dict[str, tuple[int, ...]] = {
     "resnet110": (3, 32, 32),
@@ -41,7 +40,7 @@ class _Head(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.classifier(torch.flatten(F.adaptive_avg_pool2d(self.body(x), 1), 1))
+        return self.classifier(torch.flatten(nn.functional.adaptive_avg_pool2d(self.body(x), 1), 1))
 
 
 class _Basic(nn.Module):
@@ -54,8 +53,10 @@ class _Basic(nn.Module):
         self.stride, self.more = stride, narrow - wide
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        short = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.more // 2, self.more - self.more // 2))
-        return F.relu(self.second(self.first(x)) + (short if self.more else x))
+        short = nn.functional.pad(
+            x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.more // 2, self.more - self.more // 2)
+        )
+        return nn.functional.relu(self.second(self.first(x)) + (short if self.more else x))
 
 
 def resnet110() -> nn.Module:
@@ -79,7 +80,7 @@ class _Bottleneck(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.grow(self.spread(self.squeeze(x)))
-        return F.relu(out + (x if self.short is None else self.short(x)))
+        return nn.functional.relu(out + (x if self.short is None else self.short(x)))
 
 
 def resnet50() -> nn.Module:
