@@ -17,8 +17,8 @@ from hwnorm.network.model import Layer
 from hwnorm.network.norm_shapes import channel_layer, looks_like_norm, reduced_layer, vector_layer
 from hwnorm.network.onnx_graph import Node
 from hwnorm.network.onnx_program import Program
-from hwnorm.network.onnx_shapes import Value, reduced_axes
-from hwnorm.network.onnx_windows import Shape
+from hwnorm.network.onnx_shapes import reduced_axes
+from hwnorm.network.onnx_values import Shape, Value
 from hwnorm.network.pieces import Found, Pieces
 
 _NOT_COUNTED = ("LRN", "LpNormalization", "Normalizer")

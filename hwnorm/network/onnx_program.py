@@ -18,7 +18,8 @@ from hwnorm.errors import InputError
 from hwnorm.network.norm_shapes import check_shape, looks_like_norm
 from hwnorm.network.onnx_folding import Data, NotFoldedError, fold, tensor_data
 from hwnorm.network.onnx_graph import Node, expanded, operator_sets, scope, subgraphs_of
-from hwnorm.network.onnx_shapes import Shapes, UnknownShapeError, Value, output_shapes
+from hwnorm.network.onnx_shapes import output_shapes
+from hwnorm.network.onnx_values import Shapes, UnknownShapeError, Value
 
 _MOST_NODES = 200_000  # after functions are written out; a file may ask for 2**n
 _LONGEST_NAME = 10_000  # of a node in functions in functions

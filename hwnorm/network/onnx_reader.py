@@ -21,7 +21,7 @@ from hwnorm.network.onnx_file import read_model
 from hwnorm.network.onnx_graph import Node
 from hwnorm.network.onnx_norms import NormFinder
 from hwnorm.network.onnx_program import WEIGHTS, Program, build
-from hwnorm.network.onnx_shapes import Value
+from hwnorm.network.onnx_values import Value
 from hwnorm.network.onnx_weights import macs, parameters
 
 _WEIGHT_NAME = re.compile(r"[./](weight|bias|gamma|beta|running_mean|running_var|num_batches_tracked)$")

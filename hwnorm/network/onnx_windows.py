@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from hwnorm.network.onnx_graph import Node
-
-Shape = tuple[int, ...]
+from hwnorm.network.onnx_values import Shape
 
 
 def _per_axis(node: Node, key: str, rank: int, default: int, lowest: int) -> list[int]:

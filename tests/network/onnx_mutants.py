@@ -269,8 +269,8 @@ def _large() -> Iterator[Mutant]:
         model.graph.node.append(node("Range", ["from", "to", "by"], ["huge"]))
 
     def large_weights(model: Any) -> None:
-        tensor = weights("large", 20_000_000)
-        tensor.raw_data = bytes(80_000_000)
+        tensor = weights("large", 5_000_000)
+        tensor.raw_data = bytes(20_000_000)
         model.graph.initializer.append(tensor)
 
     yield Mutant("huge-unused", _changed(unused), LAYERS)
@@ -278,7 +278,7 @@ def _large() -> Iterator[Mutant]:
     yield Mutant("huge-constant", _changed(huge_constant), LAYERS)
     yield Mutant("huge-range", _changed(huge_range), LAYERS)
     yield Mutant("large-weights", _changed(large_weights), LAYERS)
-    yield Mutant("large-name", _changed(lambda m: setattr(m.graph.node[6], "name", "b" * 80_000_000)), "error")
+    yield Mutant("large-name", _changed(lambda m: setattr(m.graph.node[6], "name", "b" * 70_000_000)), "error")
 
 
 def _nested(depth: int) -> bytes:
@@ -304,7 +304,7 @@ def _field(number: int, content: bytes) -> bytes:
 def _deep() -> Iterator[Mutant]:
     yield Mutant("nested-20", _nested(20), "either")
     yield Mutant("nested-200", _nested(200), "error")
-    yield Mutant("nested-20000", _nested(20_000), "error")
+    yield Mutant("nested-3000", _nested(3_000), "error")
 
     def doubling(model: Any, count: int = 60) -> None:
         sets = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
