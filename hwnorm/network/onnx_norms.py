@@ -133,10 +133,10 @@ class NormFinder:
                 return self._batch_norm(node)
             case "InstanceNormalization" if node.standard:
                 shape = self._shape(node, 0)
-                if len(shape) > 2 and self._pieces.grouped(node.name, node.outputs[0], node.inputs[0], shape):
-                    return None
                 scale = self._trained(node, 1, 1.0, shape[1:2])
                 shift = self._trained(node, 2, 0.0, shape[1:2])
+                if self._pieces.grouped(node.name, node.outputs[0], node.inputs[0], shape, scale, shift):
+                    return None
                 return channel_layer(node.name, "instance_norm", shape, self._batch, scale=scale, shift=shift)
             case "GroupNormalization" if node.standard:
                 shape = self._shape(node, 0)

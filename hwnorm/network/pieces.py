@@ -27,6 +27,7 @@ Key = Hashable
 class Stage(Enum):
     MEAN = auto()
     CENTRED = auto()
+    SCALED = auto()  # the value times a parameter, before it is divided
     SQUARE = auto()
     SQUARED_MEAN = auto()
     VARIANCE = auto()
@@ -51,6 +52,7 @@ class Found:
     scale: bool = False
     shift: bool = False
     whole: tuple[int, ...] | None = None  # the shape around a reshape to (N, groups, rest) and back: group norm
+    operator: bool = False  # the middle is an InstanceNormalization
 
     def affine(self, size: int) -> bool:
         """Whether a parameter of ``size`` numbers can be this norm's gamma or beta."""
@@ -58,10 +60,12 @@ class Found:
         return size > 1 and size in (sizes | set(self.whole[1:2]) if self.whole else sizes)
 
     def layer(self, batch: int) -> Layer:
+        affine = {"scale": self.scale, "shift": self.shift}
+        if self.operator and self.whole is None:
+            return channel_layer(self.name, "instance_norm", self.shape, batch, **affine)
         if self.whole and self.centred and self.axes == tuple(range(2, len(self.shape))):
             groups = self.shape[1]
-            affine = {"scale": self.scale, "shift": self.shift}
-            if groups == self.whole[1]:
+            if groups == self.whole[1] and not self.operator:
                 return channel_layer(self.name, "instance_norm", self.whole, batch, **affine)
             if self.whole[1] % groups == 0:
                 return channel_layer(self.name, "group_norm", self.whole, batch, channel_groups=groups, **affine)
@@ -114,18 +118,23 @@ class Pieces:
             if norm.output == a and self._whole.get(norm.source) == tuple(after):
                 norm.whole, norm.output = tuple(after), out
                 self._marks[out] = mark
-        elif mark is None and len(before) > 2 and len(after) > 2 and before[0] == after[0]:
+        elif (
+            (mark is None or mark.stage is Stage.SCALED)
+            and len(before) > 2
+            and len(after) > 2
+            and before[0] == after[0]
+        ):
             self._whole[out] = tuple(before)
         elif mark is not None and prod(before) == prod(after) and mark.stage in _STATISTICS:
             self._marks[out] = mark  # a kept axis of size one put back by hand
 
-    def grouped(self, name: str, out: Key, a: Key, shape: Sequence[int]) -> bool:
+    def grouped(self, name: str, out: Key, a: Key, shape: Sequence[int], scale: bool, shift: bool) -> bool:
         """InstanceNormalization of a tensor that was reshaped to (N, groups, rest): the middle of a group norm."""
-        whole = self._whole.get(self._root(a))
-        if whole is None or len(shape) < 3 or whole[1] == shape[1]:
+        if len(shape) < 3 or self._root(a) not in self._whole:
             return False
         axes = tuple(range(2, len(shape)))
-        self._found(name, out, _Mark(Stage.CENTRED, self._root(a), tuple(shape), axes, True))
+        self._found(name, out, _Mark(Stage.CENTRED, self._root(a), tuple(shape), axes, True, scale, shift))
+        self.found[-1].operator = True
         return True
 
     def mean(self, out: Key, a: Key, shape: Sequence[int], axes: Sequence[int]) -> None:
@@ -150,7 +159,7 @@ class Pieces:
 
     def square(self, out: Key, a: Key) -> None:
         mark = self._mark(a)
-        if mark is None or mark.stage in (Stage.NORMED, Stage.UNIT):
+        if mark is None or mark.stage in (Stage.NORMED, Stage.UNIT, Stage.SCALED):
             self._marks[out] = _Mark(Stage.SQUARE, self._root(a))
         elif mark.stage is Stage.CENTRED:
             self._marks[out] = replace(mark, stage=Stage.SQUARE, centred=True)
@@ -214,6 +223,9 @@ class Pieces:
                 if size is not None and norm.affine(size) and not norm.shift:
                     norm.shift, norm.output, self._marks[out] = True, out, mark
                     return
+                if self._scalar(other) == 0:  # in the place of a beta
+                    norm.output, self._marks[out] = out, mark
+                    return
 
     def mul(self, name: str, out: Key, a: Key, b: Key) -> None:
         if self._root(a) == self._root(b):
@@ -239,9 +251,16 @@ class Pieces:
                 case Stage.NORMED if self._is_gamma(mark, one, size):
                     assert mark.norm is not None
                     mark.norm.scale, mark.norm.output, self._marks[out] = True, out, mark
+                case Stage.NORMED if mark.norm is not None and mark.norm.output == one and scalar == 1:
+                    mark.norm.output, self._marks[out] = out, mark  # in the place of a gamma
+                case Stage.CENTRED if size is not None:
+                    self._marks[out] = replace(mark, scale=True)
                 case _:
                     continue
             return
+        for one, other in ((a, b), (b, a)):
+            if self._mark(one) is None and self._parameter(one) is None and self._parameter(other) is not None:
+                self._marks[out] = _Mark(Stage.SCALED, self._root(one))
 
     def div(self, name: str, out: Key, a: Key, b: Key) -> None:
         mark, top = self._mark(b), self._mark(a)
@@ -252,7 +271,10 @@ class Pieces:
             if self._scalar(a) is not None or self._parameter(a) is not None:
                 self._marks[out] = replace(mark, stage=Stage.INVERSE, scale=self._parameter(a) is not None)
             elif self._is_source(mark, a, top):
-                self._found(name, out, mark)
+                scaled = (
+                    mark.scale or (top is not None and top.scale) or (top is not None and top.stage is Stage.SCALED)
+                )
+                self._found(name, out, replace(mark, scale=scaled))
         elif mark.stage is Stage.LENGTH and mark.source == self._root(a):
             self._marks[out] = replace(mark, stage=Stage.UNIT)
 
@@ -262,7 +284,7 @@ class Pieces:
             self._marks[out] = replace(mark, stage=after)
 
     def _is_source(self, mark: _Mark, key: Key, top: _Mark | None) -> bool:
-        if top is not None and top.stage is Stage.CENTRED:
+        if top is not None and top.stage in (Stage.CENTRED, Stage.SCALED):
             return top.source == mark.source
         return mark.source == self._root(key)
 
