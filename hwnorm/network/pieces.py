@@ -241,7 +241,7 @@ class Pieces:
                 case Stage.INVERSE if size is not None:
                     self._marks[out] = replace(mark, scale=True)
                 case Stage.INVERSE if self._is_source(mark, other, second):
-                    self._found(name, out, mark)
+                    self._found(name, out, replace(mark, scale=_scaled(mark, second)))
                 case Stage.INVERSE if second is not None and second.stage is Stage.MEAN:
                     self._marks[out] = replace(mark, stage=Stage.OFFSET)
                 case Stage.LENGTH if scalar is not None:
@@ -271,10 +271,7 @@ class Pieces:
             if self._scalar(a) is not None or self._parameter(a) is not None:
                 self._marks[out] = replace(mark, stage=Stage.INVERSE, scale=self._parameter(a) is not None)
             elif self._is_source(mark, a, top):
-                scaled = (
-                    mark.scale or (top is not None and top.scale) or (top is not None and top.stage is Stage.SCALED)
-                )
-                self._found(name, out, replace(mark, scale=scaled))
+                self._found(name, out, replace(mark, scale=_scaled(mark, top)))
         elif mark.stage is Stage.LENGTH and mark.source == self._root(a):
             self._marks[out] = replace(mark, stage=Stage.UNIT)
 
@@ -307,3 +304,8 @@ class Pieces:
 
 
 _STATISTICS = frozenset({Stage.VARIANCE, Stage.DEVIATION, Stage.LENGTH})
+
+
+def _scaled(statistic: _Mark, top: _Mark | None) -> bool:
+    """Whether a gamma was multiplied into the statistic, or into what it divides."""
+    return statistic.scale or (top is not None and (top.scale or top.stage is Stage.SCALED))

@@ -44,6 +44,7 @@ def read_torch(spec: str, input_shape: tuple[int, ...] | None, batch: int | None
         holder = _imported(spec, place)
         target = _attribute(spec, place, holder, attribute)
         module, own = _module(torch, spec, target)
+        _refuse_compiled(torch, spec, module)
         shape = _input_shape(torch, spec, input_shape, module, target, holder)
         return _read(torch, spec, module, own, shape, batch or 1)
 
@@ -101,6 +102,15 @@ def _module(torch: Any, spec: str, target: Any) -> tuple[Any, bool]:
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"{spec}: returns {_a(module)}, no torch.nn.Module")
     return module, True
+
+
+def _refuse_compiled(torch: Any, spec: str, module: Any) -> None:
+    for path, one in module.named_modules():
+        if isinstance(one, torch.jit.ScriptModule):
+            where = f"its module {path!r}" if path else "it"
+            raise InputError(
+                f"{spec}: {where} is compiled code (TorchScript), which cannot be watched; name the original"
+            )
 
 
 def _a(value: Any) -> str:

@@ -62,6 +62,8 @@ TOKENS: list[tuple[str, Callable[..., Any], Layer]] = [
     ("rms: llama", lambda x, w, b: w * (x.float() * torch.rsqrt(of_vectors(x.float()) + EPS)).type_as(x), RMS),
     ("rms: gemma", lambda x, w, b: (x * torch.rsqrt(of_vectors(x) + EPS)) * (1.0 + w.float()), RMS),
     ("rms: root", lambda x, w, b: x / torch.sqrt((x * x).mean(-1, keepdim=True) + EPS) * w, RMS),
+    ("rms: gamma first", lambda x, w, b: w * x / torch.sqrt(of_vectors(x) + EPS), RMS),
+    ("rms: gamma first, rsqrt", lambda x, w, b: w * x * torch.rsqrt(of_vectors(x) + EPS), RMS),
     ("rms: power", lambda x, w, b: x * (of_vectors(x) + EPS) ** -0.5, replace(RMS, **BARE)),
     ("rms: eps outside", lambda x, w, b: x / (of_vectors(x).sqrt() + EPS) * w + b, replace(RMS, shift=True)),
     ("rms: length", lambda x, w, b: w * (x / (x.norm(2, dim=-1, keepdim=True) * 12**-0.5 + EPS)), RMS),

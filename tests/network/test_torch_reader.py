@@ -114,7 +114,7 @@ def test_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("torch_odd:needs", "calling it without arguments raised TypeError"),
         ("torch_odd:Raises", "raised KeyError: 'no such thing"),
         ("torch_odd:frozen", r"the module '1' \(FrozenNorm\) looks like a normalization that hwnorm does not know"),
-        ("torch_odd:compiled", "within compiled code"),
+        ("torch_odd:compiled", "it is compiled code"),
         ("torch_odd:mlp", "input of .1, 8, 6, 5., raised RuntimeError"),
     ],
 )
