@@ -16,7 +16,7 @@ from typing import Any
 from hwnorm.errors import InputError
 from hwnorm.network.model import Layer, Network
 from hwnorm.network.norm_shapes import check_shape
-from hwnorm.network.onnx_activations import activation_after
+from hwnorm.network.onnx_activations import ACTIVATIONS, activation_after
 from hwnorm.network.onnx_file import read_model
 from hwnorm.network.onnx_graph import Node
 from hwnorm.network.onnx_norms import NormFinder
@@ -169,7 +169,8 @@ def _folded_away(
 ) -> str | None:
     """A warning where exporters seem to have multiplied batch norms into the convolutions before them.
 
-    Such a convolution has a bias and no norm after it. Few of them are normal (heads, gates, a first embedding).
+    Such a convolution has a bias and no norm after it. Beside norms that are left, an activation must follow it too:
+    heads, and the convolutions of a network that normalizes first, have biases by themselves.
     """
     made_by = {output: node for node in program.nodes for output in node.outputs}
     normed = {name for output in outputs for name in _read_by(made_by.get(output))}
@@ -181,7 +182,8 @@ def _folded_away(
         if value.shape is not None and all(size == 1 for size in value.shape[2:]):
             continue  # a gate on pooled channels
         convolutions += 1
-        biased += bool(node.input(2)) and not _reaches(node.outputs[0], readers, normed)
+        followed = any(one.op in ACTIVATIONS or one.op == "Clip" for one in readers.get(node.outputs[0], []))
+        biased += bool(node.input(2)) and (followed or not layers) and not _reaches(node.outputs[0], readers, normed)
     if not biased or (layers and (biased < 3 or 4 * biased < convolutions)):
         return None
     some = "no normalization is left" if not layers else f"only {len(layers)} normalizations are left"

@@ -48,6 +48,20 @@ def centred(x: Any, *axes: int) -> Any:
     return x - x.mean(axes, keepdim=True)
 
 
+def quotient(x: Any, *axes: int) -> Any:
+    c = centred(x, *axes)
+    return c / (c.pow(2).mean(axes, keepdim=True) + EPS).sqrt()
+
+
+def by_var(x: Any) -> Any:
+    return centred(x, -1) / (x.var(-1, keepdim=True, unbiased=False) + EPS).sqrt()
+
+
+def by_rsqrt(x: Any) -> Any:
+    c = centred(x, -1)
+    return c * (of_vectors(c) + EPS).rsqrt()
+
+
 def grouped(x: Any, groups: int) -> Any:
     y = x.reshape(x.shape[0], groups, -1)
     y = (y - y.mean(-1, keepdim=True)) / torch.sqrt(y.var(-1, keepdim=True, unbiased=False) + EPS)
@@ -69,16 +83,16 @@ TOKENS: list[tuple[str, Callable[..., Any], Layer]] = [
     ("rms: length", lambda x, w, b: w * (x / (x.norm(2, dim=-1, keepdim=True) * 12**-0.5 + EPS)), RMS),
     ("rms: unit", lambda x, w, b: torch.nn.functional.normalize(x, dim=-1) * 12**0.5 * w, RMS),
     ("ln: textbook", lambda x, w, b: w * centred(x, -1) / torch.sqrt(of_vectors(centred(x, -1)) + EPS) + b, LN),
-    ("ln: shared", lambda x, w, b: (lambda c: w * (c / torch.sqrt(of_vectors(c) + EPS)) + b)(centred(x, -1)), LN),
-    ("ln: rsqrt", lambda x, w, b: (lambda c: c * (of_vectors(c) + EPS).rsqrt())(centred(x, -1)), replace(LN, **BARE)),
-    ("ln: var", lambda x, w, b: centred(x, -1) / (x.var(-1, keepdim=True, unbiased=False) + EPS).sqrt() * w, replace(LN, shift=False)),
-    ("ln: over both", lambda x, w, b: (lambda c: c / (c.pow(2).mean((1, 2), keepdim=True) + EPS).sqrt())(centred(x, 1, 2)), Layer("", "layer_norm", 84, **BARE)),
+    ("ln: shared", lambda x, w, b: w * quotient(x, -1) + b, LN),
+    ("ln: rsqrt", lambda x, w, b: by_rsqrt(x), replace(LN, **BARE)),
+    ("ln: var", lambda x, w, b: by_var(x) * w, replace(LN, shift=False)),
+    ("ln: over both", lambda x, w, b: quotient(x, 1, 2), Layer("", "layer_norm", 84, **BARE)),
 ]  # fmt: skip
 
 IMAGES: list[tuple[str, Callable[..., Any], Layer]] = [
-    ("ln: channels", lambda x, w, b: (lambda c: plane(w) * (c / (c.pow(2).mean(1, keepdim=True) + EPS).sqrt()) + plane(b))(centred(x, 1)), Layer("", "layer_norm", 12, 6, 5)),
-    ("instance", lambda x, w, b: (lambda c: c / (c.pow(2).mean((2, 3), keepdim=True) + EPS).sqrt() * plane(w) + plane(b))(centred(x, 2, 3)), Layer("", "instance_norm", 12, 6, 5)),
-    ("batch", lambda x, w, b: (lambda c: c / (c.pow(2).mean((0, 2, 3), keepdim=True) + EPS).sqrt() * plane(w) + plane(b))(centred(x, 0, 2, 3)), Layer("", "batch_norm", 12, 6, 5)),
+    ("ln: channels", lambda x, w, b: plane(w) * quotient(x, 1) + plane(b), Layer("", "layer_norm", 12, 6, 5)),
+    ("instance", lambda x, w, b: quotient(x, 2, 3) * plane(w) + plane(b), Layer("", "instance_norm", 12, 6, 5)),
+    ("batch", lambda x, w, b: quotient(x, 0, 2, 3) * plane(w) + plane(b), Layer("", "batch_norm", 12, 6, 5)),
     ("group", lambda x, w, b: grouped(x, 3) * plane(w) + plane(b), Layer("", "group_norm", 12, 6, 5, channel_groups=3)),
     ("one group", lambda x, w, b: grouped(x, 1), Layer("", "group_norm", 12, 6, 5, **BARE)),
 ]  # fmt: skip

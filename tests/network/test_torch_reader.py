@@ -93,7 +93,7 @@ def test_a_linear_layer_gives_its_input() -> None:
 
 def test_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_net_here.py").write_text(
-        "from torch import nn\ndef net():\n    m = nn.Sequential(nn.BatchNorm1d(4))\n    return m\nnet.input_shape = [4, 9]\n"
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.BatchNorm1d(4))\nnet.input_shape = [4, 9]\n"
     )
     monkeypatch.chdir(tmp_path)
     before = list(sys.path)
