@@ -16,6 +16,7 @@ from hwnorm.errors import InputError
 from hwnorm.network.model import Layer
 
 _LARGEST = 1 << 52  # elements of one tensor: no machine has more, and float64 counts them exactly
+_MOST_AXES = 32
 
 _NOT_A_LAYER = re.compile(
     r"random|vector_?norm|matrix_?norm|weight_?norm|spectral_?norm|log_?normal|normal_|_grad_norm"
@@ -34,6 +35,8 @@ def looks_like_norm(name: str) -> bool:
 
 def check_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     """The shape as a tuple, where it is one that data can have."""
+    if len(shape) > _MOST_AXES:
+        raise InputError(f"{name} would have {len(shape)} axes, which no tensor has")
     if any(size < 0 for size in shape) or prod(shape) > _LARGEST or any(size > _LARGEST for size in shape):
         raise InputError(f"{name} would have the shape {list(shape)}, which no tensor has")
     return tuple(shape)

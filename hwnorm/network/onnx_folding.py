@@ -17,6 +17,7 @@ from hwnorm.network.onnx_graph import Node
 Data = NDArray[Any]
 
 LARGEST = 1 << 14
+_MOST_AXES = 32  # NumPy's limit before version 2
 
 # TensorProto.DataType -> NumPy. Anything else (bfloat16, float8, strings, 4 bits) makes no shapes.
 TYPES: dict[int, Any] = {
@@ -36,7 +37,8 @@ def tensor_data(tensor: Any) -> Data | None:
     """The numbers of a ``TensorProto``; None where they are missing, elsewhere, too many or do not fit its shape."""
     kind = TYPES.get(tensor.data_type)
     size = prod(tensor.dims)
-    if kind is None or tensor.data_location == 1 or not 0 <= size <= LARGEST or any(d < 0 for d in tensor.dims):
+    fits = size <= LARGEST and len(tensor.dims) <= _MOST_AXES and all(0 <= one <= LARGEST for one in tensor.dims)
+    if kind is None or tensor.data_location == 1 or not fits:
         return None
     if tensor.HasField("raw_data"):
         flat = np.frombuffer(tensor.raw_data, dtype=np.dtype(kind).newbyteorder("<")) if _whole(tensor, kind) else None

@@ -78,8 +78,10 @@ def unsqueeze(node: Node, inputs: Sequence[Value | None]) -> Shapes:
     axes = numbers_of(node, inputs, "axes", 1) or []
     rank = len(shape) + len(axes)
     new = {axis_of(axis, rank) for axis in axes}
+    if len(new) < len(axes):
+        raise ValueError(f"the axes {axes} name one axis twice")
     rest = iter(shape)
-    return [tuple(1 if at in new else next(rest) for at in range(rank - len(axes) + len(new)))]
+    return [tuple(1 if at in new else next(rest) for at in range(rank))]
 
 
 def gather(node: Node, inputs: Sequence[Value | None]) -> Shapes:

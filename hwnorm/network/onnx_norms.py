@@ -58,6 +58,7 @@ class NormFinder:
             found += self._pieces.found[before:]
         for one in found:
             if isinstance(one, Found):
+                self._check_known(one)
                 self.layers.append(one.layer(batch))
                 self.outputs.append(cast(str, one.output))
             else:
@@ -70,6 +71,12 @@ class NormFinder:
             if node.inputs[0] not in counted
         ]
         self._check_calls()
+
+    def _check_known(self, found: Found) -> None:
+        if not found.shape:
+            source = self._value(str(found.source))
+            why = f", because of {source.blocker}" if source is not None else ""
+            raise InputError(f"node {found.name!r} ends a normalization in pieces, whose shape is not known{why}")
 
     def _pass_or_refuse(self, node: Node) -> None:
         if node.op not in _NOT_COUNTED:
@@ -196,9 +203,11 @@ class NormFinder:
         match node.op:
             case "ReduceMean" | "ReduceL2":
                 value = self._value(a)
-                axes = self._axes(node)
-                if value is not None and value.shape is not None and axes:
-                    (pieces.mean if node.op == "ReduceMean" else pieces.length)(out, a, value.shape, axes)
+                known = value is not None and value.shape is not None
+                axes = self._axes(node) if known else (-1,)  # of no shape: an error, if it proves to be a norm's
+                if axes:
+                    reduce = pieces.mean if node.op == "ReduceMean" else pieces.length
+                    reduce(out, a, value.shape or () if value is not None else (), axes)
             case "Cast" | "Identity" | "Dropout" | "Expand":
                 pieces.same(out, a)
             case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten":

@@ -46,7 +46,7 @@ class Found:
     name: str
     output: Key
     centred: bool
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # () where it is not known
     axes: tuple[int, ...]
     source: Key
     scale: bool = False
@@ -56,6 +56,8 @@ class Found:
 
     def affine(self, size: int) -> bool:
         """Whether a parameter of ``size`` numbers can be this norm's gamma or beta."""
+        if not self.shape:
+            return size > 1
         sizes = {prod(self.shape[axis] for axis in self.axes), *self.shape[1:2]}
         return size > 1 and size in (sizes | set(self.whole[1:2]) if self.whole else sizes)
 
@@ -292,6 +294,8 @@ class Pieces:
 
     @staticmethod
     def _is_gain(mark: _Mark, size: int | None, scalar: float | None) -> bool:
+        if not mark.shape:
+            return size is not None
         length = prod(mark.shape[axis] for axis in mark.axes)
         if size is not None:
             return size == length > 1

@@ -273,6 +273,10 @@ def _large() -> Iterator[Mutant]:
         tensor.raw_data = bytes(20_000_000)
         model.graph.initializer.append(tensor)
 
+    def many_axes(model: Any) -> None:
+        model.graph.initializer.append(weights("deep", *[1] * 65))
+
+    yield Mutant("many-axes", _changed(many_axes), "error")
     yield Mutant("huge-unused", _changed(unused), LAYERS)
     yield Mutant("huge-impossible", _changed(impossible), "error")
     yield Mutant("huge-constant", _changed(huge_constant), LAYERS)

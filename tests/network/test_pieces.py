@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from packages import needed
 
+from hwnorm.errors import InputError
 from hwnorm.network.model import Layer
 
 torch = needed("torch")
@@ -164,6 +165,21 @@ def test_tensorflows_order(tmp_path: Path) -> None:
     constants = [vector("gamma", 12), vector("beta", 12), vector("eps", 1, EPS)]
     path = save(tmp_path / "n.onnx", graph_of(nodes, {"x": ["N", 7, 12]}, constants), 13)
     assert read_onnx(path, None).layers == (Layer("norm", "layer_norm", 12, 7),)
+
+
+def test_a_norm_in_pieces_of_unknown_shape_is_named(tmp_path: Path) -> None:
+    nodes = [
+        node("Frobnicate", ["x"], ["h"], "odd"),
+        node("Mul", ["h", "h"], ["q"]),
+        node("ReduceMean", ["q"], ["v"], axes=[-1]),
+        node("Add", ["v", "eps"], ["ve"]),
+        node("Sqrt", ["ve"], ["d"]),
+        node("Div", ["h", "d"], ["n"], "norm"),
+        node("Mul", ["n", "gamma"], ["y"]),
+    ]
+    graph = graph_of(nodes, {"x": ["N", 7, 12]}, [vector("gamma", 12), vector("eps", 1, EPS)])
+    with pytest.raises(InputError, match=r"'norm' ends a normalization in pieces.* because of node 'odd'"):
+        read_onnx(save(tmp_path / "n.onnx", graph, 13), None)
 
 
 @pytest.mark.parametrize(
