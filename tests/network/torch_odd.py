@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -136,7 +137,9 @@ def standardized() -> nn.Module:
 
 
 def compiled() -> Any:
-    return torch.jit.script(nn.Sequential(nn.BatchNorm2d(8)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(nn.Sequential(nn.BatchNorm2d(8)))
 
 
 def nothing() -> None:
