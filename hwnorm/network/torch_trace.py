@@ -1,0 +1,333 @@
+"""One run of a PyTorch network on the meta device, watched: its norms, and its multiply-accumulates.
+
+Every call of a function with tensors passes a ``TorchFunctionMode``, whether a module or the network's own ``forward``
+makes it, so a norm is found by the function that computes it and named by the module around it. Below it a
+``TorchDispatchMode`` counts products, and refuses a norm that no function above it announced (compiled code).
+Meta tensors hold no numbers; all of them are kept until the end, so that an ``id`` names one tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hwnorm.errors import InputError
+from hwnorm.network.model import Layer
+from hwnorm.network.norm_shapes import channel_layer, looks_like_norm, vector_layer
+from hwnorm.network.pieces import Found, Pieces
+from hwnorm.network.torch_pieces import feed, is_renaming
+
+ACTIVATIONS = {
+    "relu": "relu", "relu_": "relu", "sign": "sign", "sgn": "sign", "leaky_relu": "leaky_relu",
+    "leaky_relu_": "leaky_relu", "prelu": "prelu", "sigmoid": "sigmoid", "tanh": "tanh", "elu": "elu", "elu_": "elu",
+    "selu": "selu", "celu": "celu", "gelu": "gelu", "mish": "mish", "silu": "silu", "softplus": "softplus",
+    "softsign": "softsign", "hardsigmoid": "hardsigmoid", "hardswish": "hardswish", "relu6": "relu6",
+}  # fmt: skip
+
+_LIMITED = ("hardtanh", "hardtanh_", "clamp", "clip")  # activations by their limits
+_LIMITS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hardtanh"}
+
+# Norm functions: where each takes its weight and bias, in torch.nn.functional and in torch itself.
+_NORMS = {
+    "batch_norm": ((3, 4), (1, 2)),
+    "instance_norm": ((3, 4), (1, 2)),
+    "layer_norm": ((2, 3), (2, 3)),
+    "group_norm": ((2, 3), (2, 3)),
+    "rms_norm": ((2,), (2,)),
+    "native_batch_norm": ((1, 2), (1, 2)),
+    "native_layer_norm": ((2, 3), (2, 3)),
+}
+_NOT_COUNTED = ("local_response_norm", "normalize")
+
+_PASSING_CLASSES = ("normalize", "normalizer", "denormalize")  # of images, by fixed numbers: no layer of a network
+
+
+@dataclass(slots=True)
+class _Use:
+    """One function that reads the output of a norm."""
+
+    name: str
+    reads: tuple[Hashable, ...]
+    out: Hashable
+    activation: str | None
+
+
+@dataclass(slots=True)
+class Trace:
+    """What a run showed. ``layers`` are in the order of the run."""
+
+    layers: list[Layer] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    macs: int = 0
+
+
+def trace(module: nn.Module, run: Callable[[], Any], batch: int) -> Trace:
+    """Watches ``run``, which calls the module once with ``batch`` samples."""
+    watcher = _Watcher(batch)
+    handles = []
+    for path, inner in module.named_modules():
+        handles.append(inner.register_forward_pre_hook(watcher.entered(path)))
+        handles.append(inner.register_forward_hook(watcher.left(path)))
+    products = _Products(watcher)
+    try:
+        with torch.no_grad(), products, watcher:
+            run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    result = watcher.result()
+    result.macs = products.macs // batch
+    return result
+
+
+class _Watcher(TorchFunctionMode):  # type: ignore[misc]
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+        self.inside = False  # a norm function is running
+        self.pieces = Pieces(self._parameter, self._scalar)
+        self.found: list[tuple[Layer, Hashable] | Found] = []
+        self.not_counted: list[tuple[str, Hashable]] = []
+        self._path: list[str] = []
+        self._norm_path: list[str] = []
+        self._starts: list[int] = []
+        self._names: dict[str, int] = {}
+        self._alive: list[Any] = []
+        self._versions: dict[int, int] = {}
+        self._tensors: dict[Hashable, Any] = {}
+        self._stored: set[Hashable] = set()
+        self._alias: dict[Hashable, Hashable] = {}
+        self._uses: dict[Hashable, list[_Use]] = {}
+
+    # Names of tensors: a tensor changed in place is another value.
+
+    def key(self, value: Any) -> Hashable:
+        if not isinstance(value, torch.Tensor):
+            return ("number", value) if isinstance(value, int | float) else ("other", id(value))
+        if id(value) not in self._versions:
+            self._versions[id(value)] = 0
+            self._alive.append(value)
+        key = (id(value), self._versions[id(value)])
+        self._tensors[key] = value
+        return key
+
+    def _changed(self, value: Any) -> Hashable:
+        self._versions[id(value)] = self._versions.get(id(value), 0) + 1
+        return self.key(value)
+
+    def _parameter(self, key: Hashable) -> int | None:
+        tensor = self._tensors.get(key)
+        if tensor is None or not self._is_stored(key):
+            return None
+        return int(tensor.numel()) if tensor.numel() > 1 else None
+
+    def _scalar(self, key: Hashable) -> float | None:
+        if isinstance(key, tuple) and key[0] == "number":
+            return float(key[1])
+        tensor = self._tensors.get(key)
+        return float("nan") if tensor is not None and self._is_stored(key) and tensor.numel() == 1 else None
+
+    def _is_stored(self, key: Hashable) -> bool:
+        return key in self._stored or isinstance(self._tensors.get(key), nn.Parameter)
+
+    # Modules: their names, and whether one that is called a norm is one.
+
+    def entered(self, path: str) -> Callable[..., None]:
+        def hook(module: nn.Module, _args: Any) -> None:
+            self._path.append(path)
+            self._starts.append(self._events())
+            if looks_like_norm(type(module).__name__):
+                self._norm_path.append(path)
+
+        return hook
+
+    def left(self, path: str) -> Callable[..., None]:
+        def hook(module: nn.Module, _args: Any, _out: Any) -> None:
+            start = self._starts.pop()
+            self._path.pop()
+            name = type(module).__name__
+            if looks_like_norm(name):
+                self._norm_path.pop()
+                if self._events() == start and name.lower() not in _PASSING_CLASSES:
+                    raise InputError(
+                        f"the module {path!r} ({name}) looks like a normalization that hwnorm does not know"
+                    )
+
+        return hook
+
+    def _events(self) -> int:
+        return len(self.found) + len(self.not_counted)
+
+    def _name(self, function: str) -> str:
+        """The innermost module that is called a norm, or the module at work and the function."""
+        path = self._path[-1] if self._path else ""
+        if self._norm_path and (path == self._norm_path[-1] or path.startswith(f"{self._norm_path[-1]}.")):
+            name = self._norm_path[-1]
+        else:
+            name = f"{path}.{function}" if path else function
+        self._names[name] = self._names.get(name, 0) + 1
+        return name if self._names[name] == 1 else f"{name}:{self._names[name]}"
+
+    # Functions.
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = str(getattr(func, "__name__", func))
+        if name in _NORMS or name in _NOT_COUNTED:
+            return self._norm(func, name, args, kwargs)
+        if looks_like_norm(name):
+            raise InputError(f"the function {name} looks like a normalization that hwnorm does not know")
+        tensors = [value for value in _flat((args, kwargs)) if isinstance(value, torch.Tensor)]
+        keys = [self.key(value) for value in tensors]
+        out = func(*args, **kwargs)
+        if not isinstance(out, torch.Tensor | tuple | list) or name in ("__set__", "size", "shape"):
+            return out
+        results = [value for value in _flat(out) if isinstance(value, torch.Tensor)]
+        if not results or not tensors:
+            return out
+        if all(self._is_stored(key) for key in keys):
+            self._stored |= {self.key(value) for value in results}
+            return out
+        in_place = any(out is value for value in tensors)
+        renaming = is_renaming(name) or (name == "__get__" and out is not tensors[0])
+        if in_place and renaming:
+            return out
+        operands = [self.key(value) for value in args]
+        outs = [self._changed(out)] if in_place else [self.key(value) for value in results]
+        if renaming:
+            self._alias[outs[0]] = self._alias.get(keys[0], keys[0])
+        else:
+            use = _Use(name, tuple(self._alias.get(key, key) for key in keys), outs[0], _activation(name, args, kwargs))
+            for key in use.reads:
+                self._uses.setdefault(key, []).append(use)
+        before = len(self.pieces.found)
+        feed(self.pieces, name, args, kwargs, operands, outs, results)
+        for norm in self.pieces.found[before:]:
+            norm.name = self._name("norm")
+            self.found.append(norm)
+        return out
+
+    def _norm(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
+        x = args[0] if args else kwargs["input"]
+        source = self.key(x)
+        self.inside = True
+        try:
+            out = func(*args, **kwargs)
+        finally:
+            self.inside = False
+        if self._is_stored(source):  # weights that are normalized before they are used
+            self._stored |= {self.key(value) for value in _flat(out) if isinstance(value, torch.Tensor)}
+            return out
+        self._uses.setdefault(self._alias.get(source, source), []).append(_Use(name, (source,), None, None))
+        first = out if isinstance(out, torch.Tensor) else out[0]
+        if name in _NOT_COUNTED:
+            self.not_counted.append((self._name(name), source))
+            if name == "normalize" and _argument(args, kwargs, 1, "p", 2.0) == 2:
+                axis = int(_argument(args, kwargs, 2, "dim", 1))
+                self.pieces.unit(self.key(first), source, tuple(x.shape), (axis % x.dim(),))
+        else:
+            layer = self._layer(name, getattr(func, "__module__", None) == "torch.nn.functional", x, args, kwargs)
+            self.found.append((layer, self.key(first)))
+        return out
+
+    def _layer(self, function: str, functional: bool, x: Any, args: Any, kwargs: Any) -> Layer:
+        positions = _NORMS[function][0 if functional else 1]
+        weight = _argument(args, kwargs, positions[0], "weight", None)
+        bias = _argument(args, kwargs, positions[1], "bias", None) if len(positions) > 1 else None
+        affine = {"scale": weight is not None, "shift": bias is not None}
+        kind = function.removeprefix("native_")
+        name = self._name(function)
+        shape = tuple(x.shape)
+        match kind:
+            case "batch_norm" | "instance_norm":
+                return channel_layer(name, cast(Any, kind), shape, self.batch, **affine)
+            case "group_norm":
+                groups = int(_argument(args, kwargs, 1, "num_groups", 1))
+                return channel_layer(name, "group_norm", shape, self.batch, channel_groups=groups, **affine)
+            case _:
+                rank = len(tuple(_argument(args, kwargs, 1, "normalized_shape", ())))
+                axes = tuple(range(len(shape) - rank, len(shape)))
+                return vector_layer(name, cast(Any, kind), shape, axes, self.batch, **affine)
+
+    def result(self) -> Trace:
+        layers = []
+        for one in self.found:
+            layer, output = (one.layer(self.batch), one.output) if isinstance(one, Found) else one
+            layers.append(replace(layer, activation=self._activation_after(output)))
+        counted = {one.source for one in self.found if isinstance(one, Found)}
+        warnings = [
+            f"{name!r} was not counted: it trains nothing and keeps no statistics"
+            for name, source in self.not_counted
+            if source not in counted
+        ]
+        return Trace(layers, warnings)
+
+    def _activation_after(self, output: Hashable) -> str | None:
+        uses = self._uses.get(self._alias.get(output, output), [])
+        if len(uses) == 1:
+            return uses[0].activation
+        if len(uses) == 2 and {use.name for use in uses} == {"sigmoid", "mul"}:
+            gate, product = sorted(uses, key=lambda use: use.name, reverse=True)
+            if gate.out in product.reads and len(self._uses.get(gate.out, [])) == 1:
+                return "silu"
+        return None
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [inner for one in value.values() for inner in _flat(one)]
+    if isinstance(value, list | tuple):
+        return [inner for one in value for inner in _flat(one)]
+    return [value]
+
+
+def _argument(args: Sequence[Any], kwargs: dict[str, Any], position: int, name: str, default: Any) -> Any:
+    return args[position] if position < len(args) else kwargs.get(name, default)
+
+
+def _activation(name: str, args: Any, kwargs: Any) -> str | None:
+    if name not in _LIMITED:
+        return ACTIVATIONS.get(name)
+    tanh = name.startswith("hard")
+    low = _argument(args, kwargs, 1, "min_val" if tanh else "min", -1.0 if tanh else None)
+    high = _argument(args, kwargs, 2, "max_val" if tanh else "max", 1.0 if tanh else None)
+    return _LIMITS.get((low, high))
+
+
+class _Products(TorchDispatchMode):  # type: ignore[misc]
+    """Counts the multiply-accumulates of convolutions and matrix products, of all samples together."""
+
+    def __init__(self, watcher: _Watcher) -> None:
+        super().__init__()
+        self.macs = 0
+        self._watcher = watcher
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        fused = name == "_transformer_encoder_layer_fwd"
+        if (fused or (looks_like_norm(name) and name.endswith(_FUSED))) and not self._watcher.inside:
+            raise InputError(f"the operator {name} normalizes within compiled code, where hwnorm cannot see it")
+        match name:
+            case "convolution" | "_convolution" | "conv2d" | "mkldnn_convolution":
+                x, weight = args[0], args[1]
+                transposed = name != "mkldnn_convolution" and len(args) > 6 and bool(args[6])
+                self.macs += prod(x.shape if transposed else out.shape) * prod(weight.shape[1:])
+            case "mm" | "bmm" | "mv" | "dot":
+                self.macs += prod(out.shape) * args[0].shape[-1]
+            case "addmm" | "baddbmm" | "addmv":
+                self.macs += prod(out.shape) * args[1].shape[-1]
+            case _ if name.startswith("_scaled_dot_product"):
+                query, key, value = args[:3]
+                self.macs += prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+        return out
+
+
+_FUSED = ("batch_norm", "layer_norm", "group_norm", "rms_norm", "_legit", "_no_training", "_impl_index", "_update")
