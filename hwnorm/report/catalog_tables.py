@@ -6,7 +6,7 @@ from hwnorm.engine import Engine
 from hwnorm.norms.catalog import CATALOG
 from hwnorm.norms.form import Norm
 from hwnorm.report.table import Cell, Table
-from hwnorm.views.count import OPERATIONS, OpCount, Tally
+from hwnorm.views.count import OPERATIONS, OpCount, Phase, Tally
 
 BITS = 8
 ELEMENTS = 1024  # only the widths of stored registers depend on it
@@ -36,7 +36,7 @@ def _rows(norm: Norm) -> list[list[Cell]]:
 
 
 def _one(norm: Norm, form: str | None) -> list[Cell]:
-    phase = "training" if norm.printed.forward else "inference"
+    phase: Phase = "training" if norm.printed.forward else "inference"
     count = Engine(norm.name, BITS, ELEMENTS, form=form).count(phase)
     built = count.executed is not None
     return [

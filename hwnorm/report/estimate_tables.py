@@ -74,8 +74,7 @@ def costs(estimate: Estimate) -> Table:
 
 
 def comparison(estimate: Estimate) -> Table:
-    columns = (
-        *("norm", "against", "accounting", "speedup", "saving", "speedup with roots", "saving with roots", "saved")
+    columns = ("norm", "against", "accounting", "speedup", "saving", "speedup with roots", "saving with roots", "saved")
     rows: list[list[Cell]] = []
     for row in estimate.comparison():
         paper = row["accounting"] == "paper"
@@ -92,7 +91,8 @@ def comparison(estimate: Estimate) -> Table:
 
 def by_layer(estimate: Estimate) -> Table:
     """One row a layer and norm."""
-    columns = ("layer", "kind", "norm", "channels", "height", "width", "groups", "elements per group"),
+    columns = (
+        *("layer", "kind", "norm", "channels", "height", "width", "groups", "elements per group"),
         *("formula ops", "executed ops", "cycles", "time s", "memory bound"),
     )
     rows: list[list[Cell]] = []

@@ -40,8 +40,8 @@ class Reproduction:
             case "csv":
                 return "\n\n".join(table.render("csv") for table in self.tables)
             case "markdown":
-                head = [f"# {self.title}", f"Made by `{self.command} --format markdown`."]
-                return "\n\n".join([*head, *(table.render("markdown") for table in self.tables), *self.findings])
+                lines = [f"# {self.title}", f"Made by `{self.command} --format markdown`."]
+                return "\n\n".join([*lines, *(table.render("markdown") for table in self.tables), *self.findings])
             case _:
                 paragraphs = [textwrap.fill(finding, 110) for finding in self.findings]
                 return "\n\n".join([self.title, *(table.render("table") for table in self.tables), *paragraphs])
