@@ -1,0 +1,50 @@
+# Everything runs in a virtual environment of its own, .venv, which is made when it is first needed.
+
+PYTHON ?= python3
+NETWORK ?= resnet110.yaml
+BIN := .venv/bin
+
+.PHONY: estimate test test-long lint reports bench clean
+
+# The main job: what normalization costs in a network. `make estimate NETWORK=mobilenet-v2`
+estimate: .venv/used
+	$(BIN)/hwnorm estimate $(NETWORK)
+
+test: .venv/tested lint
+	$(BIN)/python -m pytest -n 2 -m "not long"
+
+# The full sweeps: every width, every length, every distribution.
+test-long: .venv/tested
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Rewrites reports/ and the generated page of the catalogue.
+reports: .venv/used
+	for name in fig4 table4 table1 adder-tree theorem1; do \
+	  $(BIN)/hwnorm reproduce $$name --format markdown -o reports/$$name.md || exit 1; done
+	$(BIN)/hwnorm reproduce fig4 --plot reports/fig4.svg > /dev/null
+	$(BIN)/hwnorm list norms --format markdown -o docs/catalogue.md
+
+bench: .venv/tested
+	$(BIN)/pip install --quiet '.[bench]'
+	$(BIN)/python benchmarks/bench_reference.py
+	$(BIN)/python benchmarks/bench_estimate.py
+
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv
+
+.venv/used: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/tested: pyproject.toml | .venv/bin/pip
+	@echo "Installing hwnorm and what its tests need (PyTorch among them) into .venv"
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@ .venv/used
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

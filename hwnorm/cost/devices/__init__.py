@@ -1,0 +1,1 @@
+"""Devices as data; see hwnorm.cost.device."""
