@@ -24,7 +24,7 @@ from hwnorm.norms.form import Form
 from hwnorm.precision import Precision, Scaled, assign_types, quantise
 from hwnorm.results import Backward, Forward, Saved
 from hwnorm.views.count import OpCount, Phase, count
-from hwnorm.views.int_ref import Program, Value
+from hwnorm.views.int_ref import Call, Program, Value
 
 Floats = npt.NDArray[np.float64]
 GAUSSIAN = sqrt(pi / 2)  # L1BN Theorem 1: standard deviation over mean absolute deviation
@@ -185,6 +185,20 @@ class Engine:
         ``sampled``: flags of the elements that sampled statistics look at, the same in every group. ``pivot``: of form
         pivot, ``saved.values["next_pivot"]`` of the batch before; 0 where there is none yet.
         """
+        call = self.forward_call(x, gamma, beta, sampled=sampled, pivot=pivot)
+        found = call.run()
+        return Forward(found["y"].v.reshape(np.shape(x)), Saved(call.inputs | found, call.setting, np.shape(x)))
+
+    def forward_call(
+        self,
+        x: npt.ArrayLike,
+        gamma: npt.ArrayLike = 1.0,
+        beta: npt.ArrayLike = 0.0,
+        *,
+        sampled: npt.ArrayLike | None = None,
+        pivot: npt.ArrayLike | None = None,
+    ) -> Call:
+        """What ``forward`` computes, not computed yet."""
         program = self._forward
         stream = operands.stream("x", x, self.precision.bits)
         inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
@@ -192,13 +206,19 @@ class Engine:
         if "c0" in program.graph.inputs:
             c0 = pivot if isinstance(pivot, Value) else Value(np.zeros((len(stream), 1), np.int64))
             inputs["c0"] = c0
-        setting = self._setting_of(stream, inputs)
-        found = program.run(inputs, setting)
-        return Forward(found["y"].v.reshape(np.shape(x)), Saved(inputs | found, setting, np.shape(x)))
+        return Call(program, inputs, self._setting_of(stream, inputs))
 
     def backward(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Backward:
         """dy: integers, shaped as x was. ``dx_frac`` is dx's scale; by default the finest at which the largest gain of
         these groups maps the full scale of dy into that of dx."""
+        call = self.backward_call(dy, saved, dx_frac)
+        found, program = call.run(), call.program
+        dgamma, dbeta = (_parameter_gradient(program, found, name) for name in ("dgamma", "dbeta"))
+        frac = program.types[program.graph.outputs["dx"]].frac
+        return Backward(found["dx"].v.reshape(saved.shape), frac, dgamma, dbeta)
+
+    def backward_call(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Call:
+        """What ``backward`` computes, not computed yet."""
         if dx_frac is None:
             dx_frac = self._natural_dx_frac(saved)
         lo, hi = self.precision.dx_frac_range
@@ -208,10 +228,7 @@ class Engine:
         stream = operands.stream("dy", dy, self.precision.bits)
         if np.shape(dy) != saved.shape:
             raise ValueError(f"dy has shape {np.shape(dy)}, but x had {saved.shape}")
-        found = program.run(saved.values | {"dy": Value(stream)}, saved.setting)
-        dgamma, dbeta = (_parameter_gradient(program, found, name) for name in ("dgamma", "dbeta"))
-        frac = program.types[program.graph.outputs["dx"]].frac
-        return Backward(found["dx"].v.reshape(saved.shape), frac, dgamma, dbeta)
+        return Call(program, saved.values | {"dy": Value(stream)}, saved.setting)
 
     def inference(
         self,
@@ -223,6 +240,19 @@ class Engine:
         deviation: npt.ArrayLike | None = None,
     ) -> npt.NDArray[Any]:
         """y by running statistics (in x's LSB). A norm that keeps none takes them from x, as ``forward`` does."""
+        call = self.inference_call(x, gamma, beta, mean=mean, deviation=deviation)
+        return call.run()["y"].v.reshape(np.shape(x))
+
+    def inference_call(
+        self,
+        x: npt.ArrayLike,
+        gamma: npt.ArrayLike = 1.0,
+        beta: npt.ArrayLike = 0.0,
+        *,
+        mean: npt.ArrayLike | None = None,
+        deviation: npt.ArrayLike | None = None,
+    ) -> Call:
+        """What ``inference`` computes, not computed yet."""
         program = self._inference
         stream = operands.stream("x", x, self.precision.bits)
         inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
@@ -232,8 +262,7 @@ class Engine:
             for name in folded:
                 role = self.precision.role(program.graph.inputs[name].role)
                 inputs[name] = operands.quantised(name, real[name], role)
-        found = program.run(inputs, self.setting(stream[0].size))
-        return found["y"].v.reshape(np.shape(x))
+        return Call(program, inputs, self.setting(stream[0].size))
 
     def folded(
         self,

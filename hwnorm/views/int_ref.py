@@ -68,6 +68,18 @@ class Program:
         return run.found()
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A program with the data of one call: what hardware is handed, before it computes anything."""
+
+    program: Program
+    inputs: dict[str, Value]
+    setting: Setting
+
+    def run(self) -> dict[str, Value]:
+        return self.program.run(self.inputs, self.setting)
+
+
 class _Run:
     """One execution: the values per group so far, and the streams written."""
 

@@ -1,0 +1,82 @@
+"""Groups that a generated design has to get right: the cases that decide, and some drawn at random.
+
+Every case is run through the bit-true reference; what it computed is what the design must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hwnorm.engine import Engine
+from hwnorm.fixed import Ints
+from hwnorm.views.int_ref import Call
+
+SEED = 7
+
+
+def cases(engine: Engine, direction: str, lanes: int) -> Iterator[Call]:
+    """One call a length: the engine's own, or where it takes any up to a maximum those at the edges of a beat."""
+    rng = np.random.default_rng(SEED)
+    for m in _lengths(engine, lanes):
+        yield _call(engine, direction, _data(rng, engine.precision.bits, m), rng)
+
+
+def _lengths(engine: Engine, lanes: int) -> list[int]:
+    if engine.elements is not None:
+        return [engine.elements]
+    most = engine.max_elements
+    return sorted({min(max(m, 1), most) for m in (1, 2, 3, lanes, lanes + 1, most // 2, most - 1, most)})
+
+
+def _data(rng: np.random.Generator, bits: int, m: int) -> Ints:
+    """Constant groups, rails, an outlier, one-sided and near-constant data, and several distributions."""
+    lo, hi = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    position = np.arange(m)
+    rows = [
+        np.full(m, lo),
+        np.full(m, hi),
+        np.zeros(m),
+        np.where(position % 2, lo, hi),
+        np.where(position < m // 2, lo, hi),
+        np.where(position == m // 2, hi, lo),
+        np.where(position == 0, hi // 3 + 1, hi // 3),
+        np.maximum(rng.normal(0, hi / 2, m), 0),
+        rng.normal(hi / 8, hi / 4, m),
+        rng.normal(0, 1, m) + hi / 2,
+        rng.uniform(lo, hi, m),
+        rng.standard_t(2, m) * hi / 20,
+    ]
+    return np.clip(np.round(rows), lo, hi).astype(np.int64)
+
+
+def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> Call:
+    groups, m = x.shape
+    arguments: dict[str, Any] = {}
+    if engine.norm.affine != "none":
+        arguments = _affine(engine, m if engine.norm.affine == "element" else groups, rng)
+    if direction == "inference":
+        if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
+            lo, hi = int(x.min()), int(x.max())
+            arguments |= {"mean": rng.uniform(lo, hi, groups), "deviation": rng.uniform(0, hi, groups)}
+        return engine.inference_call(x, **arguments)
+    if engine.norm.sampling:
+        arguments["sampled"] = np.arange(m) % 3 == 0
+    call = engine.forward_call(x, **arguments)
+    if direction == "forward":
+        return call
+    dy = _data(rng, engine.precision.bits, m)[rng.permutation(groups)]
+    return engine.backward_call(dy, engine.forward(x, **arguments).saved)
+
+
+def _affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, Ints]:
+    """gamma of either sign, zero and at its limits; beta at the limits of y and anywhere between."""
+    gamma = rng.choice([-1, 1], count) * rng.uniform(0.05, 3.9, count)
+    edge = [1.0, -1.0, 0.0, 3.999, -4.0]
+    gamma[: len(edge)] = edge[:count]
+    reach = 2.0 ** (engine.precision.bits - 1 - engine.precision.y_frac)
+    beta = rng.uniform(-reach, reach, count)
+    beta[-2:] = [reach, -reach][:count]
+    return {"gamma": gamma, "beta": beta}

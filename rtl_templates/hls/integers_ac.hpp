@@ -1,0 +1,16 @@
+// Integers and channels of Catapult and of oneAPI.
+#ifndef HWNORM_INTEGERS_HPP
+#define HWNORM_INTEGERS_HPP
+
+#include <ac_int.h>
+#include <ac_channel.h>
+
+namespace hwnorm {
+
+template <int W> using i = ac_int<W, true>;
+template <class T> constexpr int bits() { return T::width; }
+template <class T> using stream = ac_channel<T>;
+
+}  // namespace hwnorm
+
+#endif
