@@ -74,9 +74,9 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> 
 def _affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, Ints]:
     """gamma of either sign, zero and at its limits; beta at the limits of y and anywhere between."""
     gamma = rng.choice([-1, 1], count) * rng.uniform(0.05, 3.9, count)
-    edge = [1.0, -1.0, 0.0, 3.999, -4.0]
+    edge = [1.0, -1.0, 0.0, 4.0 - 2.0 ** -(engine.precision.bits + 2), -4.0]
     gamma[: len(edge)] = edge[:count]
-    reach = 2.0 ** (engine.precision.bits - 1 - engine.precision.y_frac)
+    reach = 2.0 ** (engine.precision.bits - 1 - engine.precision.y_frac)  # half of what beta's register holds
     beta = rng.uniform(-reach, reach, count)
     beta[-2:] = [reach, -reach][:count]
     return {"gamma": gamma, "beta": beta}
