@@ -14,7 +14,7 @@ from hwnorm.units import Divider
 @pytest.mark.parametrize("dtype", [np.int64, object])
 @pytest.mark.parametrize("frac", [0, 1, 5])
 def test_every_ten_bit_sum_and_count(frac: int, dtype: type) -> None:
-    """All n of ten bits, signed; d of ten bits: every one in int64, every small and every edge one as Python integers."""
+    """All n of ten bits, signed; d of ten bits: all in int64, the small ones and the edges as Python integers."""
     counts = range(1, 1024) if dtype is np.int64 else [*range(1, 34), 63, 64, 65, 511, 512, 513, 1022, 1023]
     n = np.array(range(-512, 512), dtype=dtype)
     unit = Divider(10 + frac, frac)

@@ -11,7 +11,7 @@ from hwnorm.units import Root
 
 
 def truth(v: int, width: int) -> tuple[int, int]:
-    """From the docstring: t even and the largest with V * 2**t in 2*width bits; for t < 0 V loses bits, rounded down."""
+    """From the docstring: t even, the largest with V * 2**t in 2*width bits; for t < 0 V loses bits, rounded down."""
     if v == 0:
         return 0, -1
     t = next(t for t in range(2 * width, -2 * v.bit_length() - 4, -2) if v.bit_length() + t <= 2 * width)
