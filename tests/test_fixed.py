@@ -28,7 +28,7 @@ def by_fractions(v: int, shift: int, rounding: Rounding) -> int:
 
 
 def by_apytypes(values: range, width: int, frac: int, to: Format, rounding: Rounding) -> list[int]:
-    """Integers of ``width`` bits, ``frac`` of them fraction, in the format ``to``: what an independent library makes."""
+    """Integers of ``width`` bits, ``frac`` of them fraction, in the format ``to``."""
     modes = {
         Rounding.HALF_UP: apytypes.QuantizationMode.TIES_POS,  # AC_RND
         Rounding.FLOOR: apytypes.QuantizationMode.TO_NEG,  # AC_TRN
