@@ -347,5 +347,5 @@ def mask_symbol(node: Node) -> str | None:
 
 
 def is_constant(node: Node) -> bool:
-    """True for what does not change while a layer runs: a literal or a register of the layer."""
-    return node.op in (Op.CONST, Op.LAYER)
+    """True for what does not change while a layer runs: a literal or a register of the layer, rounded or not."""
+    return node.op in (Op.CONST, Op.LAYER) or (node.op is Op.CAST and is_constant(node.args[0]))
