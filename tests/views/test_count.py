@@ -405,7 +405,11 @@ def test_the_positive_part_needs_one_multiplier_an_element() -> None:
     assert forward is not None
     assert (forward.per_group("mul").get("m"), forward.per_group("cmp")) == (1, {"m": 1})
     assert (forward.expression("abs"), forward.expression("square"), forward.expression("sqrt")) == ("0", "0", "0")
-    assert (forward.expression("radd"), forward.expression("cadd"), forward.expression("sel")) == ("2 m", "m", "m + 1")  # the 1: a dead group
+    assert (forward.expression("radd"), forward.expression("cadd"), forward.expression("sel")) == (
+        "2 m",
+        "m",
+        "m + 1",
+    )  # the 1: a dead group
     backward = Engine("l1", 8, elements=32).count("backward").executed
     assert backward is not None
     assert backward.per_group("mul")["m"] == 2  # dy * x for U, K * dy
