@@ -48,7 +48,7 @@ class Format:
     def holding(cls, lo: int, hi: int, frac: int = 0) -> Format:
         """The narrowest format that holds every integer from lo to hi."""
         signed = lo < 0
-        width = max(hi.bit_length(), (~lo).bit_length() if signed else 0) + signed
+        width = max(max(hi, 0).bit_length(), (~lo).bit_length() if signed else 0) + signed
         return cls(max(width, 1), frac, signed)
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Format:
 @cache
 def integer_dtype(lo: int, hi: int) -> np.dtype[Any]:
     """The narrowest signed NumPy dtype that holds lo to hi; object (Python integers) past 63 bits."""
-    bits = max(hi.bit_length(), (~lo).bit_length() if lo < 0 else 0)
+    bits = max(max(hi, 0).bit_length(), (~lo).bit_length() if lo < 0 else 0)
     for size in (1, 2, 4, 8):
         if bits < 8 * size:
             return np.dtype(f"i{size}")
@@ -83,18 +83,19 @@ def shift_right(v: Ints, shift: int | Ints, rounding: Rounding = Rounding.HALF_U
         return raised
     right: Ints = np.maximum(shift, 0)
     if v.dtype != object:
-        right = np.minimum(right, _far(v)).astype(v.dtype)
+        right = np.minimum(right, _far(v))
+    right = right.astype(v.dtype)
     left: Ints = np.maximum(-shift, 0).astype(v.dtype)
     if left.any():
         v = v << left
     if rounding is Rounding.HALF_UP:
-        v = v + ((np.ones_like(right) << right) >> 1)
+        v = v + ((right > 0).astype(v.dtype) << np.maximum(right - 1, 0))
     return np.asarray(v >> right)
 
 
 def _far(v: Ints) -> int:
-    """A shift that leaves nothing of v, but is still defined for its dtype."""
-    return 8 * v.dtype.itemsize - 2
+    """A shift that leaves nothing of a v with a bit free, but is still defined for its dtype."""
+    return 8 * v.dtype.itemsize - 1
 
 
 def saturate(v: Ints, fmt: Format) -> Ints:

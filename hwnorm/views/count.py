@@ -164,11 +164,14 @@ def formula(graph: Graph) -> Tally:
 
 
 def executed(schedule: Schedule, types: Types) -> Tally:
-    """Sweeps that only some groups need are left out; their number stands in the traffic."""
+    """Sweeps that only some groups need are left out (their number stands in the traffic), but not what every group
+    computes after them."""
     often = multiplicity(schedule.graph)
     nodes = [*schedule.before]
-    for sweep in schedule.unconditional:
-        nodes += [*sweep.evaluates, *sweep.reduces, *sweep.then]
+    for sweep in schedule.sweeps:
+        if sweep.when is None:
+            nodes += [*sweep.evaluates, *sweep.reduces]
+        nodes += sweep.then
     keys = ((operation(n), n) for n in nodes)
     return Tally(
         Counter((op, tuple(types[a].format.width for a in n.args), often[n]) for op, n in keys if op is not None)

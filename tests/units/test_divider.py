@@ -1,0 +1,57 @@
+"""The mean's divider against ``floor`` of a Fraction."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+
+from hwnorm.units import Divider
+
+
+@pytest.mark.parametrize("dtype", [np.int64, object])
+@pytest.mark.parametrize("frac", [0, 1, 5])
+def test_every_ten_bit_sum_and_count(frac: int, dtype: type) -> None:
+    """All n of ten bits, signed; d of ten bits: all in int64, the small ones and the edges as Python integers."""
+    counts = range(1, 1024) if dtype is np.int64 else [*range(1, 34), 63, 64, 65, 511, 512, 513, 1022, 1023]
+    n = np.array(range(-512, 512), dtype=dtype)
+    unit = Divider(10 + frac, frac)
+    for d in counts:
+        found = unit.compute(n, np.array([d], dtype=dtype))
+        # floor by Euclid: a quotient is the floor exactly if the remainder is in [0, d)
+        remainder = n * 2**frac - found * d
+        assert (remainder >= 0).all() and (remainder < d).all(), d
+    for d in (1, 3, 7, 1000):
+        expected = [floor(Fraction(int(v) << frac, d)) for v in n]
+        assert unit.compute(n, np.array([d], dtype=dtype)).tolist() == expected
+
+
+def test_toward_minus_infinity() -> None:
+    unit = Divider(8, 0)
+    assert unit.compute(np.array([-1, -7, -8, -9, 7]), np.array([8])).tolist() == [-1, -1, -1, -2, 0]
+    assert Divider(12, 4).compute(np.array([-1]), np.array([3])).tolist() == [-6]  # -5.33
+
+
+@pytest.mark.parametrize("dtype", [np.int64, object])
+def test_zero_divisor_gives_zero(dtype: type) -> None:
+    found = Divider(8, 3).compute(np.array([-5, 0, 5], dtype=dtype), np.array([0, 0, 0], dtype=dtype))
+    assert found.tolist() == [0, 0, 0]
+
+
+def test_python_integers_go_past_63_bits() -> None:
+    n = (1 << 90) - 12345
+    assert Divider(80, 40).compute(np.array([n, -n], dtype=object), np.array([97], dtype=object)).tolist() == [
+        (n << 40) // 97,
+        -(n << 40) // 97,
+    ]
+
+
+def test_a_mean_fits_its_width() -> None:
+    """|n| <= d * 2**(width - frac - 1), as a sum of b-bit integers is by its count: the quotient fits."""
+    for m in (1, 2, 3, 7, 49, 1000):
+        unit = Divider(8 + 5, 5)
+        found = unit.compute(np.array([-128 * m, 127 * m]), np.array([m]))
+        assert found.tolist() == [-(1 << 12), 127 << 5]
+        assert unit.latency == 13
