@@ -14,7 +14,7 @@ from pathlib import Path
 
 import hwnorm
 from hwnorm.errors import HwnormError
-from hwnorm.report.files import write_whole
+from hwnorm.files import write_whole
 from hwnorm.report.table import FORMATS, Table, to_json
 
 

@@ -39,7 +39,7 @@ STYLE: dict[str, Any] = {
 
 def save(figure: Figure, path: Path) -> None:
     """The figure in the format that the file's name ends with, whole or not at all."""
-    from hwnorm.report.files import write_whole
+    from hwnorm.files import write_whole
 
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: a figure must end in {', '.join(SUFFIXES)}")
