@@ -31,12 +31,16 @@ WIDTHS = (4, 8, 12, 24)
 class Run:
     """One forward and backward pass, with the truth beside it."""
 
-    def __init__(self, norm: str, form: str, bits: int, x: Any, dy: Any = None, gamma: Any = 1.0, beta: Any = 0.0) -> None:
+    def __init__(
+        self, norm: str, form: str, bits: int, x: Any, dy: Any = None, gamma: Any = 1.0, beta: Any = 0.0
+    ) -> None:
         self.norm, self.bits, self.x = norm, bits, np.asarray(x)
-        groups, m = self.x.shape
+        _groups, m = self.x.shape
         self.engine = Engine(norm, bits, m, form=form, eps=0, checked=True)
         masks: dict[str, Any] = {"sampled": np.ones(m, bool)} if norm in truth.SAMPLED else {}
-        self.dy = streams.gradients("gaussian", np.random.default_rng(m), self.x, bits) if dy is None else np.asarray(dy)
+        self.dy = (
+            streams.gradients("gaussian", np.random.default_rng(m), self.x, bits) if dy is None else np.asarray(dy)
+        )
         self.gamma, self.beta = np.asarray(gamma, dtype=float), np.asarray(beta, dtype=float)
         self.out = self.engine.forward(self.x, gamma, beta, **masks)
         self.back = self.engine.backward(self.dy, self.out.saved)
@@ -134,7 +138,7 @@ def test_gamma_zero_negative_and_at_its_limits(norm: str, form: str, bits: int) 
             np.testing.assert_array_equal(run.out.y, run.beta_alone())
             assert not run.back.dx.any()
     for gamma in (4.0, -4 - ulp):
-        with pytest.raises(ValueError, match="gamma = .* is outside -4 to "):
+        with pytest.raises(ValueError, match=r"gamma = .* is outside -4 to "):
             Run(norm, form, bits, x, gamma=gamma)
 
 
@@ -161,7 +165,7 @@ def test_beta_at_its_limits(norm: str, form: str, bits: int) -> None:
         run = Run(norm, form, bits, x, gamma=0.5, beta=beta)
         run.keeps_the_promise()
         assert (run.out.y[1] == (run.hi if beta > 0 else run.lo)).all()
-    with pytest.raises(ValueError, match="beta = .* is outside"):
+    with pytest.raises(ValueError, match=r"beta = .* is outside"):
         Run(norm, form, bits, x, beta=limit * 2.0**-frac)
 
 
@@ -279,8 +283,12 @@ def test_negative_sums_divided(norm: str, form: str) -> None:
     elif norm != "rms":
         assert run.register("S")[:, 0].tolist() == [-2, -1, -383, -7, 2]
         frac = run.engine.formats["mu"].frac
-        mu = {name: value.v for name, value in run.engine.program("forward").run(
-            run.out.saved.values | {"x": run.out.saved.values["x"]}, run.out.saved.setting).items()}["mu"]
+        mu = {
+            name: value.v
+            for name, value in run.engine.program("forward")
+            .run(run.out.saved.values | {"x": run.out.saved.values["x"]}, run.out.saved.setting)
+            .items()
+        }["mu"]
         assert mu[:, 0].tolist() == [(s << frac) // 3 for s in (-2, -1, -383, -7, 2)]
         if "c" in run.out.saved.values and form != "pivot":
             assert run.register("c")[:, 0].tolist() == [-1, -1, -128, -3, 0]

@@ -22,7 +22,7 @@ X = np.array([[1, 2, 3, 10], [-5, 0, 5, 7]])
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"norm": "l1-bn"}, "unknown norm 'l1-bn': did you mean 'l1-bs'?"),
+        ({"norm": "l2-n"}, "unknown norm 'l2-n': did you mean 'l2-ns'?"),
         ({"norm": "layernorm"}, "unknown norm 'layernorm': did you mean 'layer'?"),
         ({"norm": "l3"}, "unknown norm 'l3': known: elu, "),
         ({"norm": "banana"}, "unknown norm 'banana': known: elu, "),
@@ -70,7 +70,11 @@ def test_bad_engine(keywords: dict[str, Any], message: str) -> None:
         (ValueError, {"x": X, "gamma": float("nan")}, "gamma must be finite, but gamma[] = nan"),
         (ValueError, {"x": X, "gamma": [1, float("inf")]}, "gamma must be finite, but gamma[1] = inf"),
         (ValueError, {"x": X, "gamma": 4}, "gamma = 4 is outside -4 to 3.99902, what its register (s13.10) holds"),
-        (ValueError, {"x": X, "gamma": [1, 2, 3]}, "gamma must be one number, or one for each of 2 groups, not shape (3,)"),
+        (
+            ValueError,
+            {"x": X, "gamma": [1, 2, 3]},
+            "gamma must be one number, or one for each of 2 groups, not shape (3,)",
+        ),
         (TypeError, {"x": X, "gamma": "one"}, "gamma must hold real numbers, not 'one'"),
         (ValueError, {"x": X, "beta": 8.5}, "beta = 8.5 is outside -8 to 7.99805, what its register (s13.9) holds"),
         (ValueError, {"x": X, "beta": [[-9], [0]]}, "beta = -9 is outside -8 to 7.99805"),
@@ -160,7 +164,10 @@ def test_what_has_no_datapath_says_so() -> None:
 def test_interface_as_documented() -> None:
     engine = hwnorm.Engine(norm="l1", bits=8, elements=1000)
     rng = np.random.default_rng(0)
-    x, dy = streams.activations("gaussian", rng, 16, 1000, 8), streams.gradients("gaussian", rng, np.zeros((16, 1000)), 8)
+    x, dy = (
+        streams.activations("gaussian", rng, 16, 1000, 8),
+        streams.gradients("gaussian", rng, np.zeros((16, 1000)), 8),
+    )
     gamma, beta = np.full(16, 0.8), np.zeros(16)
     out = engine.forward(x, gamma, beta)
     exact = engine.exact.forward(x, gamma, beta)
@@ -307,7 +314,7 @@ def test_formats_of_the_numerics_page() -> None:
 def test_engine_for_many_lengths_needs_the_registers_of_the_longest() -> None:
     fixed, free = Engine("l2", 8, 4096), Engine("l2", 8, max_elements=4096)
     assert fixed.formats == free.formats
-    m = free.registers(100)["m"] if "m" in free.registers(100) else None
+    m = free.registers(100).get("m", None)
     assert m == (100, 0)
     with pytest.raises(ValueError, match="groups must have 1 to 4096 elements, not 4097"):
         free.registers(4097)

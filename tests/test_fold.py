@@ -21,7 +21,7 @@ EVERY_X = np.arange(-128, 128)
 @pytest.mark.parametrize("norm", FOLDED)
 @pytest.mark.parametrize("bits", [4, 8, 12, 16, 24])
 def test_scale_and_shift(norm: str, bits: int) -> None:
-    """y = gamma * (x - mean) / sigma + beta in long double, sigma with epsilon where the norm has it: within 0.70 LSB."""
+    """y = gamma * (x - mean) / sigma + beta in long double, epsilon as the norm has it: within 0.70 LSB."""
     rng, groups, m, eps = np.random.default_rng(bits), 24, 64, 1e-5
     engine, fy = Engine(norm, bits, m, eps=eps, checked=True), truth.y_frac(bits)
     x = streams.activations("uniform", rng, groups, m, bits)

@@ -112,7 +112,7 @@ def test_a_sample_of_everything_is_the_norm_itself(base: str, kind: str) -> None
 
 @pytest.mark.parametrize("base", ["l2", "l1", "range"])
 def test_statistics_are_those_of_the_sample_alone(base: str) -> None:
-    """y of the sample's own elements is what an engine of s elements makes of them; what lies outside does not matter."""
+    """y of the sample's own elements is what an engine of s elements gives; what lies outside does not matter."""
     rng = np.random.default_rng(2)
     mask = hwnorm.sample("fs", 0.3, 4, 6, 5, rng).mask.reshape(-1)
     x = streams.activations("gaussian", rng, 5, mask.size, 8)
