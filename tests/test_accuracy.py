@@ -62,6 +62,25 @@ def test_promise_on_the_whole_grid(norm: str, bits: int, distribution: str) -> N
         held(Engine(norm, bits, m, eps=EPS, checked=True), m, distribution, [bits, m, 99])
 
 
+@pytest.mark.parametrize(
+    ("norm", "bits", "m", "distribution", "seed"),
+    [
+        ("l2", 16, 49, "near-constant", 37),
+        ("layer-l1", 20, 49, "heavy-tailed", 46),
+        ("range", 4, 256, "near-constant", 46),
+        ("l1", 11, 1000, "relu", 20),
+        ("l2", 20, 1000, "relu", 4),
+        ("layer", 12, 1000, "near-constant", 9),
+    ],
+)
+def test_worst_batches_found(norm: str, bits: int, m: int, distribution: str, seed: int) -> None:
+    """Of 70 000 random batches three were beyond 0.70 LSB in y, none beyond 0.72: the bound is measured, not derived.
+
+    (Every rounding at its worst at once, with a gain just below its clamp, would come to 0.81.)
+    """
+    held(Engine(norm, bits, m, checked=True), m, distribution, [bits, m, seed, 78], y=0.72)
+
+
 @pytest.mark.parametrize("norm", ["l2", "l1", "layer"])
 def test_promise_within_an_engine_for_any_length(norm: str) -> None:
     engine = Engine(norm, 8, max_elements=4096, eps=EPS, checked=True)
