@@ -119,7 +119,7 @@ class Group:
                 mean_sgn = np.where(self.picked, sgn, LONG(0)).sum(axis=1, keepdims=True) / self.s
                 through = mean_g + self.factor * q * (sgn - mean_sgn)
             case "range":
-                through = mean_g + self.factor * pull * self._extremes()
+                through = mean_g + self.factor * pull * self.extremes()
             case other:
                 raise AssertionError(other)
         dx = (g - np.where(self.picked, through, LONG(0))) / np.where(self.dead, LONG(1), self.sigma)
@@ -130,7 +130,7 @@ class Group:
         pull = (gamma * dy.astype(LONG) * self.xhat).sum(axis=1, keepdims=True)
         return pull * self.factor if statistic_of(self.norm) == "range" else pull / self.s
 
-    def _extremes(self) -> Array:
+    def extremes(self) -> Array:
         """+1 at the first maximum of the sample, -1 at its first minimum."""
         columns = np.flatnonzero(self.picked[0])
         seen, rows = self.x[:, columns], np.arange(len(self.x))
