@@ -11,11 +11,11 @@ estimate: .venv/used
 	$(BIN)/hwnorm estimate $(NETWORK)
 
 test: .venv/tested lint
-	$(BIN)/python -m pytest -n 2 -m "not long"
+	$(BIN)/python -m pytest -n 2
 
 # The full sweeps: every width, every length, every distribution.
 test-long: .venv/tested
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "long or not long"
 
 lint: .venv/tested
 	$(BIN)/ruff check .

@@ -19,16 +19,20 @@ from hwnorm.ir import Graph, Node, Op
 BITS = range(4, 25)
 GUARD_BITS = range(2, 9)
 HAT_BITS = 5  # of z below y's last bit, and above its point
-ERROR_BOUND_LSB = {2: 1.0, 3: 0.8, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
+ERROR_BOUND_LSB = {2: 1.25, 3: 0.95, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A fixed number of fraction bits. With a width the value saturates to it, without one it takes what it needs."""
+    """A fixed number of fraction bits. With a width the value saturates to it, without one it takes what it needs.
+
+    ``clips``: the node's bound is not the worst case. The value saturates to the register that holds the bound.
+    """
 
     frac: int
     width: int | None = None
     rounding: Rounding = Rounding.HALF_UP
+    clips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ class Precision:
             "gain_hat": Scaled(width + HAT_BITS, self.hat_frac, shift),
             # backward
             "q": Fixed(b + g),
+            "q_sampled": Fixed(b + g, clips=True),  # elements outside the sample may lie any number of sigmas away
             "dx_gain": Widened(self.dx_frac + g, g),
             "slope": Relative(g + 1, 2 * b + 2 * g + 2),
             "slope_hat": Relative(g + 1, 2 * b + 2 * g + 5),
@@ -204,6 +209,8 @@ def assign_types(graph: Graph, precision: Precision, elements: int, saved: dict[
             lo, hi = node.bound(precision.bits, elements)
             lo, hi = (v << found.frac if found.frac >= 0 else v >> -found.frac for v in (lo, hi))
             found = replace(found, lo=lo, hi=hi)
+        if node.op is Op.CAST and isinstance(role := precision.role(node.role), Fixed) and role.clips:
+            found = replace(found, lo=found.format.lo, hi=found.format.hi)
         types[node] = found
     return types
 

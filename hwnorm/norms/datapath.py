@@ -160,6 +160,10 @@ def gradient_sums(d: Gradient, x: Node, sampled: bool) -> Sums:
     return Sums(W, HM, a)
 
 
+def q_role(sampled: bool) -> str:
+    return "q_sampled" if sampled else "q"
+
+
 def mean_gradient_bound(d: Gradient, sampled: bool) -> Bound:
     """|mean(g * xhat)| <= max|g|, by Cauchy-Schwarz, and a little for the rounding of R; m times it where only the
     denominator is a sample (clipped there, which needs a group whose sample is nearly constant and the rest is not)."""

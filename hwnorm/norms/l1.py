@@ -38,6 +38,7 @@ from hwnorm.norms.datapath import (
     normalise,
     parameter_gradients,
     picker,
+    q_role,
     unit_output,
 )
 from hwnorm.norms.form import Form
@@ -116,7 +117,7 @@ def backward(per_element: bool = False, sampled: bool = False) -> Graph:
     """
     pick, x, d = picker(sampled), elem("x"), gradient(per_element)
     sums = gradient_sums(d, x, sampled)
-    q = named("q", cast(sums.HM * stat("R", "saved"), "q"), mean_gradient_bound(d, sampled))
+    q = named("q", cast(sums.HM * stat("R", "saved"), q_role(sampled)), mean_gradient_bound(d, sampled))
     nbar = named("nbar", cast((2 * stat("n", "saved") - M) * INV_M, "q"), lambda b, m: (-1, 1))
     drift = cast(q * nbar, "q")
     K = gradient_gain(KAPPA, per_element)

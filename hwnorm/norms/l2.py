@@ -30,6 +30,7 @@ from hwnorm.norms.datapath import (
     normalise,
     parameter_gradients,
     picker,
+    q_role,
     unit_output,
     variance_bound,
 )
@@ -137,7 +138,7 @@ def rms_backward() -> Graph:
 
 def mean_gradient(HM: Node, d: Gradient, sampled: bool) -> Node:
     """q = mean(g * xhat)."""
-    return named("q", cast(HM * INV_M * stat("R", "saved"), "q"), mean_gradient_bound(d, sampled))
+    return named("q", cast(HM * INV_M * stat("R", "saved"), q_role(sampled)), mean_gradient_bound(d, sampled))
 
 
 def slope(K: Node, q: Node, per_element: bool) -> Node:

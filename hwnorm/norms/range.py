@@ -40,6 +40,7 @@ from hwnorm.norms.datapath import (
     normalise,
     parameter_gradients,
     picker,
+    q_role,
 )
 from hwnorm.norms.form import Form
 
@@ -106,7 +107,7 @@ def backward(sampled: bool = False) -> Graph:
     """
     pick, x, d = picker(sampled), elem("x"), gradient(per_element=False)
     sums = gradient_sums(d, x, sampled)
-    q = named("q", cast(sums.HM * INV_M * stat("R", "saved"), "q"), d.bound(lambda b, m: m))
+    q = named("q", cast(sums.HM * INV_M * stat("R", "saved"), q_role(sampled)), d.bound(lambda b, m: m))
     K = gradient_gain(KAPPA, per_element=False)
     Bo = named("Bo", align(K * sums.a, K))
     Bt, Bb = named("Bt", align(K * (sums.a + q), K)), named("Bb", align(K * (sums.a - q), K))
