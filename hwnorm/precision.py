@@ -160,7 +160,7 @@ class Precision:
             "q_sampled": Fixed(b + g, clips=True),  # elements outside the sample may lie any number of sigmas away
             "dx_gain": Widened(self.dx_frac + g, g),
             "slope": Relative(g + 1, 2 * b + 2 * g + 2),
-            "slope_hat": Relative(g + 1, 2 * b + 2 * g + 5),
+            "slope_hat": Relative(g + 1, 2 * b + 2 * g + 4),
         }
 
     def role(self, name: str) -> Role:

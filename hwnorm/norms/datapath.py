@@ -139,7 +139,7 @@ class Gradient:
 def gradient(per_element: bool) -> Gradient:
     if not per_element:
         return Gradient(elem("dy"), 0)
-    return Gradient(cast(elem("gamma") * elem("dy"), "grad_hat"), 3)
+    return Gradient(cast(elem("gamma") * elem("dy"), "grad_hat"), 2)
 
 
 @dataclass(frozen=True, slots=True)
