@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hwnorm
@@ -88,9 +88,44 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument("name", metavar="NAME", help="fig4, table4, table1, adder-tree, theorem1")
     reproduce.add_argument("--plot", type=Path, metavar="FILE", help="the figure, where it is one: .png, .svg or .pdf")
 
+    hls = commands.add_parser(
+        "gen-hls", parents=[common], help="a folder with C++ for an HLS tool, with its test bench"
+    )
+    hls.set_defaults(run=_gen_hls)
+    _generation(hls)
+    hls.add_argument(
+        "--dialect", choices=("ap", "ac", "plain"), default="ap", help="ap_int, ac_int or C++17; default ap"
+    )
+
+    simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
+    simulate.set_defaults(run=_simulate)
+    simulate.add_argument("folder", type=Path, metavar="DIR")
+    simulate.add_argument("--elements-total", type=float, metavar="N", help="and N random elements more, in bulk")
+
     doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _generation(parser: argparse.ArgumentParser) -> None:
+    """The choices of a design, the same for every generator."""
+    parser.add_argument("--norm", default="l1", metavar="NAME", help="hwnorm list norms; default l1")
+    parser.add_argument("--form", metavar="NAME", help="one of the norm's datapaths; default the first")
+    parser.add_argument("--bits", type=int, default=8, metavar="B", help="4 to 24; default 8")
+    parser.add_argument("--lanes", type=int, default=4, metavar="P", help="elements a cycle, 1 to 64; default 4")
+    parser.add_argument(
+        "--direction",
+        choices=("forward", "backward", "inference", "training"),
+        default="forward",
+        help="default forward",
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--elements", type=int, metavar="M", help="every group has M elements")
+    length.add_argument("--max-elements", type=int, metavar="M", help="groups of 1 to M elements; default 1024")
+    parser.add_argument("--guard", type=int, default=4, metavar="G", help="guard bits, 2 to 8; default 4")
+    parser.add_argument("--reciprocal", choices=("restoring", "pwl", "newton"), default="restoring", help="the unit")
+    parser.add_argument("--name", help="of the design; default says what it is: l1_forward_b8_p4")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -178,6 +213,55 @@ def _reproduce(options: argparse.Namespace) -> int:
         plots.save(found.figure(), options.plot)
     _emit(options, found.render(options.format))
     return 0
+
+
+def _gen_hls(options: argparse.Namespace) -> int:
+    from hwnorm.bundle import manifest
+    from hwnorm.files import write_folder
+    from hwnorm.hls.emit import check_name, emit
+
+    engine = manifest.engine_of(vars(options))
+    training = options.direction == "training"
+    name = options.name or f"{options.norm}_{options.direction}_b{options.bits}_p{options.lanes}".replace("-", "_")
+    check_name(name)
+    command = " ".join(["hwnorm", *sys.argv[1:]]) if sys.argv[1:] else f"hwnorm gen-hls --norm {options.norm}"
+    files: dict[str, bytes] = {}
+    for direction in ("forward", "backward") if training else (options.direction,):
+        part = f"{name}_{direction}" if training else name
+        found = emit(engine, direction, options.lanes, options.dialect, part, command)
+        files |= {f"{direction}/{file}": data for file, data in found.items()} if training else found
+    if training:
+        files["manifest.json"] = manifest.render(manifest.parts(name, command, ("forward", "backward")))
+    target = options.output or Path(name)
+    write_folder(target, files)
+    if not options.quiet:
+        print(target)
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from hwnorm.bundle import manifest
+    from hwnorm.hls import bulk, simulate
+
+    for folder, about in manifest.read(options.folder):
+        print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
+        if options.elements_total:
+            engine = manifest.engine_of(about)
+            report = bulk.bulk(engine, about["direction"], folder, int(options.elements_total), _progress(options))
+            print(f"{about['name']}, in bulk: {report}")
+    return 0
+
+
+def _progress(options: argparse.Namespace) -> Callable[[int], None]:
+    """A line on stderr that counts up, where somebody is watching."""
+    watched = sys.stderr.isatty() and not options.quiet
+    total = int(options.elements_total)
+
+    def told(done: int) -> None:
+        if watched:
+            print(f"\r{done:,} of {total:,} elements", end="\n" if done >= total else "", file=sys.stderr)
+
+    return told
 
 
 def _doctor(options: argparse.Namespace) -> int:

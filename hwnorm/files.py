@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from hwnorm.errors import InputError
+
+MARK = "manifest.json"  # a folder of ours has one that names us
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -18,3 +24,28 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """A folder with these files, in the place of one that hwnorm made before; any other is left alone."""
+    if path.exists() and not is_ours(path):
+        raise InputError(f"{path}: exists and was not made by hwnorm; name another folder with -o")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        made.chmod(0o755)
+        for name, data in files.items():
+            target = made / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        if path.exists():
+            shutil.rmtree(path)
+        made.replace(path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def is_ours(path: Path) -> bool:
+    mark = path / MARK
+    return mark.is_file() and b'"hwnorm' in mark.read_bytes()[:4096]

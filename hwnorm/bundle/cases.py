@@ -56,7 +56,7 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> 
     groups, m = x.shape
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
-        arguments = _affine(engine, m if engine.norm.affine == "element" else groups, rng)
+        arguments = affine(engine, m if engine.norm.affine == "element" else groups, rng)
     if direction == "inference":
         if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
             lo, hi = int(x.min()), int(x.max())
@@ -71,7 +71,7 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> 
     return engine.backward_call(dy, engine.forward(x, **arguments).saved)
 
 
-def _affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, Ints]:
+def affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, Ints]:
     """gamma of either sign, zero and at its limits; beta at the limits of y and anywhere between."""
     gamma = rng.choice([-1, 1], count) * rng.uniform(0.05, 3.9, count)
     edge = [1.0, -1.0, 0.0, 4.0 - 2.0 ** -(engine.precision.bits + 2), -4.0]

@@ -37,12 +37,12 @@ class Vectors:
         found = call.run()
         groups = max(len(v.v) for v in call.inputs.values() if v.v.ndim > 1)
         elements = call.setting.m
-        registers = _layer(call)
+        registers = layer_words(call)
         for g in range(groups):
             words = [registers[name] for name in self.layer]
-            words += [_word(call.inputs, name, g) for name in self.group]
+            words += [word(call.inputs, name, g) for name in self.group]
             self._line("groups_in.hex", [*words, call.program.precision.dx_frac, elements])
-            self._line("groups_out.hex", [_word(found, name, g) for name in self.result])
+            self._line("groups_out.hex", [word(found, name, g) for name in self.result])
         for file, names, source in (
             ("stream_in.hex", self.streams_in, call.inputs),
             ("stream_out.hex", self.streams_out, found),
@@ -53,13 +53,13 @@ class Vectors:
                     self._line(file, element)
 
     def _line(self, file: str, words: Sequence[int]) -> None:
-        self.files.setdefault(file, []).append(" ".join(format(int(word), "x") for word in words))
+        self.files.setdefault(file, []).append(" ".join(format(int(one), "x") for one in words))
 
     def render(self) -> dict[str, bytes]:
         return {name: ("\n".join(lines) + "\n").encode() for name, lines in self.files.items()}
 
 
-def _layer(call: Call) -> dict[str, int]:
+def layer_words(call: Call) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, node in call.program.graph.layer_registers.items():
         assert callable(node.value)
@@ -69,7 +69,7 @@ def _layer(call: Call) -> dict[str, int]:
     return found
 
 
-def _word(values: dict[str, Value], name: str, g: int) -> int:
+def word(values: dict[str, Value], name: str, g: int) -> int:
     if name not in values and name.endswith("_frac"):
         frac = values[name.removesuffix("_frac")].frac
         return frac if isinstance(frac, int) else int(frac[g if len(frac) > 1 else 0, 0])

@@ -5,20 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from hwnorm.bundle import manifest
 from hwnorm.bundle.cases import cases
 from hwnorm.bundle.vectors import Vectors
 from hwnorm.engine import Engine
-from hwnorm.hls.kernel import Field, Kernel
-from hwnorm.ir import Op, Rate, mask_symbol
+from hwnorm.errors import InputError, did_you_mean
+from hwnorm.hls.kernel import Field, Kernel, Stage
+from hwnorm.ir import Op, Rate
 
-PLAIN_LIMIT = 128  # bits of the widest integer that plain C++ has
+PLAIN_LIMIT = 128  # bits of the widest integer that a compiler has
+LANES = range(1, 65)
 
 
 @dataclass(frozen=True, slots=True)
-class Pragmas:
+class Dialect:
+    """How a tool is told what the code means to it, and how g++ is told to bear with the tool's headers."""
+
+    flags: tuple[str, ...] = ()
+    headers: str = ""  # a header that has to be found
+    synthesise: str = ""
     pipeline: str = ""
     unroll: str = ""
     dataflow: str = ""
@@ -27,42 +36,120 @@ class Pragmas:
 
 
 DIALECTS = {
-    "plain": Pragmas(),
-    "ap": Pragmas(
-        "#pragma HLS PIPELINE II=1", "#pragma HLS UNROLL", "#pragma HLS DATAFLOW", "#pragma HLS STREAM"
+    "ap": Dialect(
+        # pragmas are the HLS tool's; ap_int's own default constructor reads what it has not written
+        flags=("-Wno-unknown-pragmas", "-Wno-uninitialized", "-Wno-maybe-uninitialized"),
+        headers="ap_int.h",
+        synthesise="vitis_hls -f run_hls.tcl",
+        pipeline="#pragma HLS PIPELINE II=1",
+        unroll="#pragma HLS UNROLL",
+        dataflow="#pragma HLS DATAFLOW",
+        replay="#pragma HLS STREAM",
     ),
-    "ac": Pragmas("#pragma hls_pipeline_init_interval 1", "#pragma hls_unroll yes", top="#pragma hls_design top"),
+    "ac": Dialect(
+        flags=("-Wno-unknown-pragmas",),
+        headers="ac_int.h",
+        synthesise="catapult -shell   # or any tool that takes ac_int; the top function is marked in the source",
+        pipeline="#pragma hls_pipeline_init_interval 1",
+        unroll="#pragma hls_unroll yes",
+        top="#pragma hls_design top",
+    ),
+    "plain": Dialect(
+        synthesise="any tool that takes C++17 with 128-bit integers; the ap dialect is made for Vitis HLS"
+    ),
 }
 
 
 def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, command: str) -> dict[str, bytes]:
     """Every file of the folder by its name."""
-    program = engine.program(direction)
-    kernel, pragmas = Kernel(program), DIALECTS[dialect]
-    stages = kernel.stages()
-    layer, group = kernel.layer(), kernel.group()
-    prepare, state_0 = kernel.prepare()
-    outputs = [(f.name, s.number, f.type) for s in stages for f in s.output]
-    streams = [n for n in program.graph if n.op is Op.INPUT and n.rate is Rate.ELEM]
-    printer = kernel.printer
-    vectors = Vectors(
-        tuple(f.name for f in layer),
-        tuple(f.name for f in group),
-        tuple(n.name for n in streams),
-        tuple(stream for stream, _, _ in outputs),
-        tuple(f.name for f, _ in kernel.result()),
-    )
-    for call in cases(engine, direction, lanes):
-        vectors.add(call)
+    check(engine, direction, lanes, dialect)
+    kernel, style = Kernel(engine.program(direction)), DIALECTS[dialect]
+    if dialect == "plain":
+        _check_width(kernel)
+    stages, outputs = kernel.stages(), kernel.outputs()
+    vectors = golden(engine, direction, lanes, kernel)
     frame = {
         "name": name,
         "title": f"{engine.norm.summary}: {direction}, {engine.precision.bits} bits, {lanes} lanes, form {engine.form}",
         "equation": engine.norm.cite,
         "command": command,
+        "dialect": dialect,
+        "flags": " ".join(style.flags),
+        "synthesise": style.synthesise,
         "guard": f"{name.upper()}_HPP",
         "lanes": lanes,
         "elements": engine.max_elements,
         "beats": -(-engine.max_elements // lanes),
+        **_values(kernel, stages),
+        "streams_in": vectors.streams_in,
+        "stream_types": {n.name: kernel.printer.port_type(n) for n in streams(kernel)},
+        "first_beat": stages[0].loads,
+        "streams_out": outputs,
+        "pipeline": style.pipeline,
+        "unroll": style.unroll,
+        "dataflow": style.dataflow,
+        "replay_pragma": style.replay,
+        "top": style.top,
+    }
+    about = manifest.manifest(engine, direction, lanes, "hls", name, command, vectors) | {"dialect": dialect}
+    found = {f"vectors/{file}": data for file, data in vectors.render().items()}
+    found["vectors/README.md"] = _text("vectors.md").encode()
+    found["manifest.json"] = manifest.render(about)
+    for target, template in (
+        (f"{name}.hpp", "kernel.hpp.j2"),
+        (f"{name}.cpp", "kernel.cpp.j2"),
+        ("test_bench.cpp", "test_bench.cpp.j2"),
+        ("README.md", "README.md.j2"),
+        *([(f"{name}_bulk.cpp", "bulk.cpp.j2")] if dialect == "plain" else []),
+        *([("run_hls.tcl", "run_hls.tcl.j2")] if dialect == "ap" else []),
+    ):
+        found[target] = (_environment().get_template(template).render(frame).strip() + "\n").encode()
+    found["integers.hpp"] = _text(f"hls/integers_{dialect}.hpp").encode()
+    found["units.hpp"] = _text("hls/units.hpp").encode()
+    return found
+
+
+def check(engine: Engine, direction: str, lanes: int, dialect: str) -> None:
+    if lanes not in LANES:
+        raise InputError(f"lanes must be an integer from {LANES[0]} to {LANES[-1]}, not {lanes}")
+    if dialect not in DIALECTS:
+        raise InputError(f"unknown dialect {dialect!r}: {did_you_mean(dialect, DIALECTS)}")
+    if direction not in engine.directions:
+        has = ", ".join(engine.directions) or "none: it is counted, not built"
+        raise InputError(f"norm {engine.norm.name!r} has no {direction} datapath (it has: {has})")
+
+
+def _check_width(kernel: Kernel) -> None:
+    widest = max(kernel.program.types, key=kernel.printer.width)
+    width = kernel.printer.width(widest)
+    if width > PLAIN_LIMIT:
+        raise InputError(
+            f"plain C++ has integers of {PLAIN_LIMIT} bits, and {kernel.printer.name(widest)} needs {width}: "
+            "take --dialect ap or ac, or fewer bits"
+        )
+
+
+def golden(engine: Engine, direction: str, lanes: int, kernel: Kernel) -> Vectors:
+    vectors = Vectors(
+        tuple(f.name for f in kernel.layer()),
+        tuple(f.name for f in kernel.group()),
+        tuple(n.name for n in streams(kernel)),
+        tuple(stream for stream, _, _ in kernel.outputs()),
+        tuple(f.name for f, _ in kernel.result()),
+    )
+    for call in cases(engine, direction, lanes):
+        vectors.add(call)
+    return vectors
+
+
+def streams(kernel: Kernel) -> list[Any]:
+    return [n for n in kernel.program.graph if n.op is Op.INPUT and n.rate is Rate.ELEM]
+
+
+def _values(kernel: Kernel, stages: tuple[Stage, ...]) -> dict[str, Any]:
+    layer, group = kernel.layer(), kernel.group()
+    prepare, state_0 = kernel.prepare()
+    return {
         "layer": layer,
         "group": group,
         "result": kernel.result(),
@@ -72,26 +159,7 @@ def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, co
         "final": stages[-1].after,
         "unpacked_layer": _unpacked((*layer, Field("int", "dx_frac")), "layer"),
         "unpacked_group": _unpacked(group, "group"),
-        "streams_in": [n.name for n in streams],
-        "stream_types": {n.name: printer.port_type(n) for n in streams},
-        "first_beat": stages[0].loads,
-        "streams_out": outputs,
-        "pipeline": pragmas.pipeline,
-        "unroll": pragmas.unroll,
-        "dataflow": pragmas.dataflow,
-        "replay_pragma": pragmas.replay,
-        "top": pragmas.top,
     }
-    found = {f"vectors/{file}": data for file, data in vectors.render().items()}
-    for target, template in (
-        (f"{name}.hpp", "kernel.hpp.j2"),
-        (f"{name}.cpp", "kernel.cpp.j2"),
-        ("test_bench.cpp", "test_bench.cpp.j2"),
-    ):
-        found[target] = (_environment().get_template(template).render(frame).rstrip() + "\n").encode()
-    found["integers.hpp"] = _template(f"integers_{dialect}.hpp").encode()
-    found["units.hpp"] = _template("units.hpp").encode()
-    return found
 
 
 def _unpacked(fields: tuple[Field, ...], source: str) -> str:
@@ -100,8 +168,14 @@ def _unpacked(fields: tuple[Field, ...], source: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(loader=FunctionLoader(_template), undefined=StrictUndefined, trim_blocks=False)
+    loader = FunctionLoader(lambda name: _text(f"hls/{name}"))
+    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False)
 
 
-def _template(name: str) -> str:
-    return (files("hwnorm.rtl_templates") / "hls" / name).read_text(encoding="utf-8")
+def _text(name: str) -> str:
+    return (files("hwnorm.rtl_templates") / name).read_text(encoding="utf-8")
+
+
+def check_name(name: str) -> None:
+    if not name.isidentifier() or not name.isascii():
+        raise InputError(f"name must be an identifier such as l1_forward_b8_p4, not {name!r}")

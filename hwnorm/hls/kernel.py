@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from hwnorm.hls.printer import Printer
 from hwnorm.ir import LEAVES, Node, Op, Rate
@@ -28,7 +29,8 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One sweep: what a beat carries in, what is done to each lane, what is known per group when the sweep has ended."""
+    """One sweep: what a beat carries in, what is done to each lane, what is known per group when the sweep has
+    ended."""
 
     number: int
     beat: tuple[Field, ...]
@@ -48,7 +50,7 @@ class Stage:
 class Kernel:
     program: Program
 
-    @property
+    @cached_property
     def printer(self) -> Printer:
         return Printer(self.program)
 
@@ -67,6 +69,10 @@ class Kernel:
                 if self.printer.is_scaled(node):
                     found.append((Field("int", f"{name}_frac"), self.printer.exponent(node)))
         return tuple(found)
+
+    def outputs(self) -> tuple[tuple[str, int, str], ...]:
+        """Every output stream: (name, the sweep that writes it, type)."""
+        return tuple((f.name, stage.number, f.type) for stage in self.stages() for f in stage.output)
 
     def prepare(self) -> tuple[tuple[str, ...], tuple[Field, ...]]:
         """Statements before the first sweep, and what they hand on."""
@@ -121,7 +127,7 @@ class Kernel:
         known = [*schedule.before]
         for sweep in schedule.sweeps[:k]:
             known += [*sweep.reduces, *sweep.then]
-        later: list[Node] = [n for n in self.program.graph.outputs.values()]
+        later: list[Node] = list(self.program.graph.outputs.values())
         for sweep in schedule.sweeps[k:]:
             later += [a for n in (*sweep.evaluates, *sweep.then, *sweep.reduces) for a in n.args]
         wanted = set(later) | {source for n in later for source in self.program.types[n].scale}

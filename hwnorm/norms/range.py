@@ -103,12 +103,16 @@ def forward(sampled: bool = False) -> Graph:
 def backward(sampled: bool = False) -> Graph:
     """dx = K*dy - (at the first maximum Bt, at the first minimum Bb, elsewhere Bo).
 
-    q = C * sum(dy * xhat) is a sum, and falls on one element: it reaches m/2 times as far as in the other norms, because
-    sum|x - mu| <= m/2 * range (and 1/16 further for the rounding of R).
+    q = C * sum(dy * xhat) is a sum, and falls on one element: it reaches m/2 times as far as in the other norms,
+    because sum|x - mu| <= m/2 * range (and 1/16 further for the rounding of R).
     """
     pick, x, d = picker(sampled), elem("x"), gradient(per_element=False)
     sums = gradient_sums(d, x, sampled)
-    q = named("q", cast(sums.HM * INV_M * stat("R", "saved"), q_role(sampled)), d.bound(lambda b, m: m if sampled else m // 2 + m // 16 + 1))
+    q = named(
+        "q",
+        cast(sums.HM * INV_M * stat("R", "saved"), q_role(sampled)),
+        d.bound(lambda b, m: m if sampled else m // 2 + m // 16 + 1),
+    )
     K = gradient_gain(KAPPA, per_element=False)
     Bo = named("Bo", align(K * sums.a, K))
     Bt, Bb = named("Bt", align(K * (sums.a + q), K)), named("Bb", align(K * (sums.a - q), K))
