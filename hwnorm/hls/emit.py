@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -149,21 +150,30 @@ def streams(kernel: Kernel) -> list[Any]:
 def _values(kernel: Kernel, stages: tuple[Stage, ...]) -> dict[str, Any]:
     layer, group = kernel.layer(), kernel.group()
     prepare, state_0 = kernel.prepare()
+    inputs = {**dict.fromkeys((*layer, Field("int", "dx_frac")), "layer"), **dict.fromkeys(group, "group")}
+    result = kernel.result()
     return {
         "layer": layer,
         "group": group,
-        "result": kernel.result(),
+        "result": result,
         "stages": stages,
+        "aliases": kernel.printer.aliases(),
         "prepare": prepare,
         "state_0": state_0,
-        "final": stages[-1].after,
-        "unpacked_layer": _unpacked((*layer, Field("int", "dx_frac")), "layer"),
-        "unpacked_group": _unpacked(group, "group"),
+        "prepare_inputs": _used(inputs, "\n".join(prepare)),
+        "stage_inputs": {
+            s.number: _used(inputs | dict.fromkeys(s.before, "before"), kernel.stage_text(s)) for s in stages
+        },
+        "final": _used(
+            inputs | dict.fromkeys(stages[-1].after, f"known_{len(stages)}"), " ".join(source for _, source in result)
+        ),
     }
 
 
-def _unpacked(fields: tuple[Field, ...], source: str) -> str:
-    return "\n".join(f"    [[maybe_unused]] const {f.type} {f.name} = {source}.{f.name};" for f in fields)
+def _used(sources: dict[Field, str], text: str) -> list[str]:
+    """Declarations of those inputs that the text mentions."""
+    words = set(re.findall(r"[A-Za-z_]\w*", text))
+    return [f"const {f.type} {f.name} = {source}.{f.name};" for f, source in sources.items() if f.name in words]
 
 
 @cache

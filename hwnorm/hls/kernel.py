@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from hwnorm.bundle.equations import equations
 from hwnorm.hls.printer import Printer
 from hwnorm.ir import LEAVES, Node, Op, Rate
 from hwnorm.schedule import Sweep
@@ -33,6 +34,7 @@ class Stage:
     ended."""
 
     number: int
+    equations: tuple[str, ...]
     beat: tuple[Field, ...]
     before: tuple[Field, ...]  # values per group from the stage before, as it uses them
     loads: tuple[str, ...]  # names that it reads of a beat
@@ -65,7 +67,7 @@ class Kernel:
         found: list[tuple[Field, str]] = []
         for name, node in self.program.graph.outputs.items():
             if node.rate is Rate.STAT:
-                found.append((Field(self.printer.port_type(node), name), self.printer.name(node)))
+                found.append((Field(self.printer.type(node), name), self.printer.name(node)))
                 if self.printer.is_scaled(node):
                     found.append((Field("int", f"{name}_frac"), self.printer.exponent(node)))
         return tuple(found)
@@ -76,8 +78,12 @@ class Kernel:
 
     def prepare(self) -> tuple[tuple[str, ...], tuple[Field, ...]]:
         """Statements before the first sweep, and what they hand on."""
-        before = self.program.schedule.before
-        return tuple(self.printer.statements(before)), self._state(0)
+        return tuple(self.printer.statements(self.program.schedule.before)), self._state(0)
+
+    def stage_text(self, stage: Stage) -> str:
+        """All that a stage's function computes with: what it uses is what it has to be given."""
+        parts = [*stage.lane, *stage.scalar, *(r.update for r in stage.reductions), *(f.name for f in stage.after)]
+        return "\n".join([*parts, *stage.passed])
 
     def stages(self) -> tuple[Stage, ...]:
         return tuple(self._stage(k, sweep) for k, sweep in enumerate(self.program.schedule.sweeps, 1))
@@ -89,7 +95,8 @@ class Kernel:
         named = {node: name for name, node in graph.outputs.items()}
         return Stage(
             number=k,
-            beat=tuple(Field(p.port_type(n), p.name(n)) for n in beat),
+            equations=tuple(equations((*sweep.evaluates, *sweep.reduces, *sweep.then), named)),
+            beat=tuple(Field(p.type(n), p.name(n)) for n in beat),
             before=self._state(k - 1),
             loads=tuple(p.name(n) for n in beat),
             flags_seen=tuple(f"{p.name(n)}_seen" for n in sweep.evaluates if n.op is Op.FIRST),
@@ -136,7 +143,7 @@ class Kernel:
     def _fields(self, nodes: Iterable[Node]) -> tuple[Field, ...]:
         p, found = self.printer, []
         for node in nodes:
-            found.append(Field(p.port_type(node), p.name(node)))
+            found.append(Field(p.type(node), p.name(node)))
             if node in self.program.types[node].scale or (node.op is Op.INPUT and p.is_scaled(node)):
                 found.append(Field("int", p.frac_name(node)))
         return tuple(found)

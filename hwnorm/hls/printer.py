@@ -57,12 +57,19 @@ class Printer:
         return f"i<{_signed_bits(kind.lo, kind.hi)}>"
 
     def width(self, node: Node) -> int:
-        """Of a variable: with a bit to spare for the half that rounding adds."""
+        """That rounding a value takes: a bit more than it has, for the half that is added."""
         kind = self.types[node]
         return _signed_bits(2 * kind.lo, 2 * kind.hi)
 
     def type(self, node: Node) -> str:
-        return "bool" if is_flag(node) and node.op is not Op.CONST else f"i<{self.width(node)}>"
+        """Of a variable: the register's own type where it has a name."""
+        named = node.name and node.op is not Op.CONST and not is_flag(node)
+        return f"{node.name}_t" if named else self.port_type(node)
+
+    def aliases(self) -> list[tuple[str, str]]:
+        """(name, type) of every named value, each once."""
+        named = {n.name: self.port_type(n) for n in self.program.graph if n.name and not is_flag(n)}
+        return [(f"{name}_t", kind) for name, kind in named.items()]
 
     # Statements
 
