@@ -171,7 +171,8 @@ class Precision:
         """What |y - exact| stays below, in y's LSB: the last rounding's half, and what guard bits leave of the others.
 
         For elements whose gamma * xhat is within y's full scale: a beta that brings back a larger one brings back the
-        larger one's error too. Measured over bits, lengths and distributions, not derived; the sweep that holds it is tests/test_accuracy.py.
+        larger one's error too. Measured over bits, lengths and distributions, not derived; the sweep that holds it is
+        tests/test_accuracy.py.
         """
         return ERROR_BOUND_LSB[self.guard]
 

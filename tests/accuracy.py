@@ -28,8 +28,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Errors:
     """In LSB of y and of dx; NaN where nothing was left to measure.
 
-    ``y`` is of the elements whose gamma * xhat alone is within y's full scale. ``y_offset`` is of all: where beta brings
-    a larger one back, the relative errors of R and K are those of the larger number.
+    ``y`` is of the elements whose gamma * xhat alone is within y's full scale. ``y_offset`` is of all: where beta
+    brings a larger one back, the relative errors of R and K are those of the larger number.
     """
 
     y: float
