@@ -145,7 +145,7 @@ class Engine:
 
     @property
     def error_bound_lsb(self) -> float:
-        """|y - exact.y| stays below this, in y's LSB, wherever the gain does not clamp."""
+        """|y - exact.y| stays below this, in y's LSB, where the gain does not clamp and gamma * xhat alone fits y."""
         return self.precision.error_bound_lsb
 
     def registers(self, elements: int | None = None, sampled: int | None = None) -> dict[str, tuple[int, int]]:

@@ -26,9 +26,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Errors:
-    """In LSB of y and of dx; NaN where nothing was left to measure."""
+    """In LSB of y and of dx; NaN where nothing was left to measure.
+
+    ``y`` is of the elements whose gamma * xhat alone is within y's full scale. ``y_offset`` is of all: where beta
+    brings a larger one back, the relative errors of R and K are those of the larger number.
+    """
 
     y: float
+    y_offset: float
     dx: float
     y_rms: float
     compared: int  # groups
@@ -88,7 +93,9 @@ def measure(
             # bound. With a sample the slope q / sigma has none either, and its register clips at twice the largest g.
             q, most = np.abs(group.q(dy, truth.LONG(1))), 1 << (bits - 1)
             sound = (q <= most) & (q <= 2 * most * group.sigma)
-    y_errors = np.abs(out.y - np.clip(y * 2.0**fy, lo, hi))[np.broadcast_to(live, x.shape) & fits]
+    errors, fits = np.abs(out.y - np.clip(y * 2.0**fy, lo, hi)), np.broadcast_to(live, x.shape) & fits
+    offset_errors = errors[fits]
+    y_errors = errors[fits & (np.abs(y - b) * 2.0**fy <= 1 << (bits - 1))]
     dx_worst = np.nan
     if backward:
         back = engine.backward(dy, out.saved)
@@ -98,8 +105,9 @@ def measure(
         errors = np.abs(back.dx - np.clip(gradient * 2.0**back.dx_frac, lo, hi))[(live & sound)[:, 0]]
         dx_worst = float(errors.max()) if errors.size else np.nan
     if not y_errors.size:
-        return Errors(np.nan, dx_worst, np.nan, int(live.sum()))
-    return Errors(float(y_errors.max()), dx_worst, float(np.sqrt((y_errors**2).mean())), int(live.sum()))
+        return Errors(np.nan, np.nan, dx_worst, np.nan, int(live.sum()))
+    rms = float(np.sqrt((y_errors**2).mean()))
+    return Errors(float(y_errors.max()), float(offset_errors.max()), dx_worst, rms, int(live.sum()))
 
 
 def pivot_of(pivot: Any) -> dict[str, Any]:
@@ -124,7 +132,7 @@ def main(norms: str = "", bits: str = "", lengths: str = "", guard: str = "4", *
                 for distribution in streams.DISTRIBUTIONS:
                     rng = np.random.default_rng([b, m])
                     found = measure(engine, m, distribution, rng)
-                    for key in ("y", "dx"):
+                    for key in ("y", "y_offset", "dx"):
                         held = worst.setdefault(norm, {}).setdefault(key, (0.0, None))
                         if getattr(found, key) > held[0]:
                             worst[norm][key] = getattr(found, key), (b, m, distribution)

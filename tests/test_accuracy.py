@@ -1,12 +1,14 @@
 """The promise of the arithmetic: |y - exact| <= 0.70 LSB and |dx - exact| <= 0.75 LSB at four guard bits.
 
 It is made wherever the gain does not clamp (sigma so small that one LSB of x moves y by its full scale) and, for norms
-with a gamma for every element, where xhat stays below 16. The truth is tests/truth.py: the papers' equations in long
-double. Every engine is ``checked``, so each value is held against its register's bounds on the way. What dx leaves
-out: groups in which the path through sigma exceeds the full scale of dy, possible with a sample and for range only.
+with a gamma for every element, where xhat stays below 16; for y, wherever gamma * xhat alone is within y's full scale
+(beta can bring back a number of three times that, with three times the error of the reciprocal: 0.79 LSB was found).
+What dx leaves out: groups in which the path through sigma exceeds the full scale of dy, possible with a sample and for
+range only. The truth is tests/truth.py: the papers' equations in long double. Every engine is ``checked``, so each
+value is held against its register's bounds on the way.
 
 The default takes every width and every length below 5000, with the seven distributions in turn. ``-m long`` is
-the whole grid, 401408 elements included: about seven minutes on one core.
+the whole grid, 401408 elements included: 3528 tests, about eight minutes on one core.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ def held(engine: Engine, m: int, distribution: str, seed: list[int], y: float = 
     found = measure(engine, m, distribution, np.random.default_rng(seed))
     where = f"{engine.norm.name}, bits {engine.precision.bits}, m {m}, {distribution}, seed {seed}"
     assert not found.y > y, f"y is off by {found.y:.3f} LSB: {where}"
+    offset = y + 2.0 ** (2 - engine.precision.guard)
+    assert not found.y_offset > offset, f"y, brought back by beta, is off by {found.y_offset:.3f} LSB: {where}"
     assert not found.dx > dx, f"dx is off by {found.dx:.3f} LSB: {where}"
     return found.compared
 
@@ -74,11 +78,8 @@ def test_promise_on_the_whole_grid(norm: str, bits: int, distribution: str) -> N
     ],
 )
 def test_worst_batches_found(norm: str, bits: int, m: int, distribution: str, seed: int) -> None:
-    """Of 70 000 random batches three were beyond 0.70 LSB in y, none beyond 0.72: the bound is measured, not derived.
-
-    (Every rounding at its worst at once, with a gain just below its clamp, would come to 0.81.)
-    """
-    held(Engine(norm, bits, m, checked=True), m, distribution, [bits, m, seed, 78], y=0.72)
+    """The worst of 70 000 random batches: 0.72 LSB in y (all of them brought back by a large beta), 0.73 in dx."""
+    held(Engine(norm, bits, m, eps=EPS, checked=True), m, distribution, [bits, m, seed, 78])
 
 
 @pytest.mark.parametrize("norm", ["l2", "l1", "layer"])
