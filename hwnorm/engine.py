@@ -27,6 +27,7 @@ from hwnorm.views.count import OpCount, Phase, count
 from hwnorm.views.int_ref import Call, Program, Value
 
 Floats = npt.NDArray[np.float64]
+SMALLEST_GAMMA = 0.25  # that dx's natural scale reckons with, where gamma is one an element
 GAUSSIAN = sqrt(pi / 2)  # L1BN Theorem 1: standard deviation over mean absolute deviation
 
 
@@ -363,7 +364,8 @@ class Engine:
         if "K" in saved.values:
             largest = float(np.max(np.abs(saved.values["K"].real())))
             if self.norm.affine == "element":
-                largest *= float(np.max(np.abs(saved.values["gamma"].real())))
+                # gamma * dy is rounded before it is scaled: a finer dx than this would show it
+                largest *= max(float(np.max(np.abs(saved.values["gamma"].real()))), SMALLEST_GAMMA)
         return min(max(-ceil(log2(largest)), lo), hi) if largest else 0
 
 

@@ -5,8 +5,8 @@
     R  ~ 2**(w + width - 1) / Dn, at most 2**width - 1                         (the unit)
     1/D ~ R * 2**-(width - 1 + e)
 
-R has its top bit set for every D > 0, so its relative error is at most one unit of 2**-(width-1) for the restoring
-unit (which truncates), and the stated number of units for the others. D = 0 gives R = 0: a group without variance.
+R has its top bit set for every D > 0, so its relative error is at most half a unit of 2**-(width-1) for the restoring
+unit (which rounds), and the stated number of units for the others. D = 0 gives R = 0: a group without variance.
 
 All three are exact integer functions: a table is part of the definition, not an approximation of it.
 """
@@ -52,10 +52,10 @@ def _scaled(r: Ints, e: Ints, live: Ints, width: int) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class RestoringReciprocal:
-    """R = min(floor(2**(w + width - 1) / Dn), 2**width - 1): the mean's divider once more.
+    """R = min(round(2**(w + width - 1) / Dn), 2**width - 1): the mean's divider once more, rounded half up.
 
-    One quotient bit a cycle: latency ``width`` cycles (and one to normalise), interval the same. Needs
-    ``operand_width + width`` <= 62 for int64; wider ones are computed with Python integers.
+    One quotient bit a cycle and one more to round by: latency ``width + 1`` cycles (and one to normalise), interval the
+    same. Truncated, R would be too small by half a unit on average, and all outputs with it.
     """
 
     operand_width: int
@@ -63,7 +63,7 @@ class RestoringReciprocal:
 
     @property
     def latency(self) -> int:
-        return self.width + 1
+        return self.width + 2
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
         dn, e = normalise(d, self.operand_width)
@@ -72,7 +72,7 @@ class RestoringReciprocal:
         divisor = np.where(live, dn, 1)
         if numerator >= 1 << 62:
             divisor = divisor.astype(object)
-        return _scaled(numerator // divisor, e, live, self.width)
+        return _scaled((numerator + (divisor >> 1)) // divisor, e, live, self.width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,11 @@ template <class T> scaled<T> clamped(const T& r, int e, int width, int given_fra
     return {r > top ? top : r, e + width - 1 - given_frac};
 }
 
-// min(floor(2**(w + width - 1) / Dn), 2**width - 1); 0 for D = 0.
+// min(round(2**(w + width - 1) / Dn), 2**width - 1); 0 for D = 0.
 template <class T, class V> scaled<T> reciprocal_restoring(const V& d, int w, int width, int given_frac) {
     const scaled<T> n = normalise<T>(T(d), w);
     if (n.mantissa == T(0)) return {T(0), n.frac + width - 1 - given_frac};
-    return clamped<T>((T(1) << (w + width - 1)) / n.mantissa, n.frac, width, given_frac);
+    return clamped<T>(((T(1) << (w + width - 1)) + (n.mantissa >> 1)) / n.mantissa, n.frac, width, given_frac);
 }
 
 // The chord of 1/D over segments of the mantissa, lowered by half of what it passes above the curve.
