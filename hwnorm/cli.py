@@ -158,7 +158,7 @@ def _list(options: argparse.Namespace) -> int:
         case "networks":
             from hwnorm.network.load import zoo_about
 
-            table = Table(("network", "what it is"), [list(row) for row in zoo_about()])
+            table = Table(("network", "what it is"), [list(row) for row in zoo_about().items()])
         case _:
             from hwnorm.cost.device import device_names, load_device
 
