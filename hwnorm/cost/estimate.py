@@ -15,7 +15,7 @@ from hwnorm.cost.placement import AS_IS, Placed, place
 from hwnorm.cost.streaming import Machine, Pass, Stream
 from hwnorm.engine import Engine
 from hwnorm.network.model import Network
-from hwnorm.views.count import PHASES, OpCount, Phase
+from hwnorm.views.count import OPERATIONS, PHASES, OpCount, Phase
 
 PAPER_DEVICE = "de5-net-float32"
 DEFAULT_NORMS = ("l2", "l1")
@@ -282,10 +282,10 @@ def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: 
 
 
 def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
+    total = dict.fromkeys(OPERATIONS, 0)
     for one in counts:
         for name, times in one.items():
-            total[name] = total.get(name, 0) + times
+            total[name] += times
     return total
 
 
