@@ -2,9 +2,9 @@
 
 Each row runs its two sides in turn, so that what else the machine does meets both, and prints the medians. torchinfo
 gets what its users write: the module built, ``summary`` with an input size. It runs the network on that input, so its
-time grows with the batch; ours does not look at data. The goals are for batch 128, which is the network's own; batch 1,
-the least that torchinfo can be given, stands beside it. One thread. Peak memory is that of the whole process. Ends with 1 where a
-goal is missed.
+time grows with the batch; ours does not look at data. The goals are for batch 128, which is the network's own, and the
+program ends with 1 where one of those is missed; batch 1, the least that torchinfo can be given, stands beside it. One
+thread. Peak memory is that of the whole process.
 """
 
 from __future__ import annotations
