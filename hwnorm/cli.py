@@ -19,15 +19,26 @@ from hwnorm.report.table import FORMATS, Table, to_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
-        return code
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        try:
+            options = _parser().parse_args(arguments)
+        finally:  # --version and -h have printed
+            sys.stdout.flush()
+        return _run(options)
     except BrokenPipeError:  # who read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        raise
     except Exception as fault:
         if options.debug:
             raise
@@ -73,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     estimate.add_argument("--dram-gbps", type=float, default=12.8, metavar="G", help="gigabytes a second; default 12.8")
     estimate.add_argument("--sampling-ratio", type=float, default=1 / 32, metavar="R", help="of ns, bs, fs, vdn; 1/32")
     estimate.add_argument("--input-shape", type=_shape, metavar="C,H,W", help="of one sample, for a PyTorch module")
-    estimate.add_argument("--by-layer", action="store_true", help="one row a layer")
+    estimate.add_argument("--by-layer", action="store_true", help="one row a layer (JSON has them always)")
     estimate.add_argument("--explain", action="store_true", help="the formula behind every total")
     estimate.add_argument("--compare", action="store_true", help="what other op counters charge the same layers")
     estimate.add_argument("--plot", type=Path, metavar="FILE", help="a figure: .png, .svg or .pdf")
@@ -168,7 +179,7 @@ def _estimate(options: argparse.Namespace) -> int:
 
         plots.save(plots.of_estimate(found, options.figure), options.plot)
     if options.format == "json":
-        _emit(options, to_json(found.to_dict(by_layer=options.by_layer)))
+        _emit(options, to_json(found.to_dict()))
         return 0
     if options.format == "csv":
         _emit(options, (estimate_tables.by_layer if options.by_layer else estimate_tables.flat)(found).render("csv"))
@@ -193,7 +204,7 @@ def _list(options: argparse.Namespace) -> int:
         case "networks":
             from hwnorm.network.load import zoo_about
 
-            table = Table(("network", "what it is"), [list(row) for row in zoo_about()])
+            table = Table(("network", "what it is"), [list(row) for row in zoo_about().items()])
         case _:
             from hwnorm.cost.device import device_names, load_device
 

@@ -14,8 +14,19 @@ MARK = "manifest.json"  # a folder of ours has one that names us
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Through a neighbour that takes the file's place once it is complete: an interrupted run leaves nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Through a neighbour that takes the file's place once it is complete: an interrupted run leaves nothing. What is
+    no file (a device, a pipe) is written to, a link is followed."""
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+        else:
+            _replace(path.resolve(), data)
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be written: {fault.strerror or fault}") from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

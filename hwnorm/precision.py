@@ -19,7 +19,7 @@ from hwnorm.ir import Graph, Node, Op
 BITS = range(4, 25)
 GUARD_BITS = range(2, 9)
 HAT_BITS = 5  # of z below y's last bit, and above its point
-ERROR_BOUND_LSB = {2: 1.0, 3: 0.85, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
+ERROR_BOUND_LSB = {2: 1.1, 3: 0.9, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,13 @@ from hwnorm.errors import InputError, did_you_mean
 from hwnorm.views.count import OPERATIONS
 
 QUANTITIES = ("energy_pj", "time_ns", "power_uw", "registers", "dsp")
-KEYS = {*QUANTITIES, "grows", "as", "factor", "per_bit", "origin"}
+GROWS = ("linear", "product")
+LARGEST = 1e300  # a finite float, whatever the file says
+MEMORIES = ("sram", "dram")
+KEYS = (*QUANTITIES, "grows", "as", "factor", "per_bit", "origin")
+MEMORY_KEYS = ("energy_pj_per_byte", "origin")
+WORDS = ("name", "summary", "source")
+FILE_KEYS = (*WORDS, "operations", "memory")
 
 
 @dataclass(frozen=True)
@@ -123,21 +129,26 @@ def _read(path: Path) -> str:
 def _parse(path: Path, text: str) -> Device:
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:  # a date of month 13, a thousand brackets
         mark = getattr(fault, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not YAML: {getattr(fault, 'problem', fault)}") from None
+        raise InputError(
+            f"{path}{line}: not YAML: {getattr(fault, 'problem', None) or str(fault).splitlines()[0]}"
+        ) from None
     if not isinstance(data, dict) or not isinstance(data.get("operations"), dict):
         raise InputError(f"{path}: a device file needs the key 'operations', a mapping")
-    memory = data.get("memory") or {}
+    _check_keys(f"{path}", data, FILE_KEYS)
+    words = {key: data.get(key) or "" for key in WORDS}
+    for key, word in words.items():
+        if not isinstance(word, str):
+            raise InputError(f"{path}: {key}: must be text, not {word!r}")
     for operation, entry in data["operations"].items():
         _check_operation(f"{path}: operations.{operation}", operation, entry, data["operations"])
+    memory = data.get("memory") or {}
+    if not isinstance(memory, dict):
+        raise InputError(f"{path}: memory: must be a mapping of {' and '.join(MEMORIES)}, not {memory!r}")
     for kind, entry in memory.items():
-        where = f"{path}: memory.{kind}"
-        if not isinstance(entry, dict) or not isinstance(entry.get("energy_pj_per_byte"), int | float):
-            raise InputError(f"{where}: needs energy_pj_per_byte, a number")
-        _check_origin(where, entry)
-    words = {key: str(data.get(key, "")) for key in ("name", "summary", "source")}
+        _check_memory(f"{path}: memory.{kind}", kind, entry)
     return Device(words["name"] or path.stem, words["summary"], words["source"], data["operations"], memory)
 
 
@@ -146,19 +157,58 @@ def _check_operation(where: str, operation: str, entry: Any, operations: dict[st
         raise InputError(f"{where}: unknown operation, {did_you_mean(operation, OPERATIONS)}")
     if not isinstance(entry, dict):
         raise InputError(f"{where}: must be a mapping such as {{energy_pj: 0.1, origin: ASSUMED}}")
-    for key in entry:
-        if key not in KEYS:
-            raise InputError(f"{where}: unknown key {key!r}, {did_you_mean(key, KEYS)}")
-    if "as" in entry and ("as" in (operations.get(entry["as"]) or {"as": ""})):
-        raise InputError(f"{where}: 'as' must name an operation that has figures of its own, not {entry['as']!r}")
-    for quantity in QUANTITIES:
-        values = entry.get(quantity, 0)
-        for value in values.values() if isinstance(values, dict) else [values]:
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise InputError(f"{where}.{quantity}: must be a number of at least 0, not {value!r}")
+    _check_keys(where, entry, KEYS)
+    if "as" in entry:
+        like = operations.get(entry["as"]) if isinstance(entry["as"], str) else None
+        if not isinstance(like, dict) or "as" in like:
+            raise InputError(f"{where}: 'as' must name an operation that has figures of its own, not {entry['as']!r}")
+    for key in (*QUANTITIES, "grows") if "as" in entry else ("factor", "per_bit"):
+        if key in entry:
+            raise InputError(f"{where}.{key}: {'cannot stand beside' if 'as' in entry else 'needs'} 'as'")
+    for quantity in (key for key in QUANTITIES if key in entry):
+        _check_table(f"{where}.{quantity}", entry[quantity])
+    _check_number(f"{where}.factor", entry.get("factor", 1))
+    if not isinstance(entry.get("per_bit", False), bool):
+        raise InputError(f"{where}.per_bit: must be true or false, not {entry['per_bit']!r}")
+    if entry.get("grows", "linear") not in GROWS:
+        raise InputError(f"{where}.grows: must be {' or '.join(GROWS)}, not {entry['grows']!r}")
     _check_origin(where, entry)
 
 
+def _check_memory(where: str, kind: str, entry: Any) -> None:
+    if kind not in MEMORIES:
+        raise InputError(f"{where}: unknown memory, {did_you_mean(kind, MEMORIES)}")
+    if not isinstance(entry, dict) or "energy_pj_per_byte" not in entry:
+        raise InputError(f"{where}: needs energy_pj_per_byte, a number")
+    _check_keys(where, entry, MEMORY_KEYS)
+    _check_number(f"{where}.energy_pj_per_byte", entry["energy_pj_per_byte"])
+    _check_origin(where, entry)
+
+
+def _check_keys(where: str, entry: dict[Any, Any], known: tuple[str, ...]) -> None:
+    for key in entry:
+        if key not in known:
+            raise InputError(f"{where}: unknown key {key!r}, {did_you_mean(key, known)}")
+
+
+def _check_table(where: str, table: Any) -> None:
+    """One number for any width, or numbers by width."""
+    if not isinstance(table, dict):
+        _check_number(where, table)
+        return
+    if not table:
+        raise InputError(f"{where}: needs a number, or one a width such as {{8: 0.03, 32: 0.1}}")
+    for width, value in table.items():
+        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+            raise InputError(f"{where}: a width must be a positive integer, not {width!r}")
+        _check_number(f"{where}.{width}", value)
+
+
+def _check_number(where: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
+        raise InputError(f"{where}: must be a number of at least 0, not {value!r}")
+
+
 def _check_origin(where: str, entry: dict[str, Any]) -> None:
-    if entry.get("origin") not in set(Origin):
+    if entry.get("origin") not in list(Origin):
         raise InputError(f"{where}: origin must be {', '.join(Origin)}, not {entry.get('origin')!r}")

@@ -11,11 +11,11 @@ import hwnorm
 from hwnorm.cost.device import Device, load_device
 from hwnorm.cost.figure import Figure, Origin
 from hwnorm.cost.paper import PaperCost, paper_cost, ratio, saving
-from hwnorm.cost.placement import AS_IS, Placed, place
+from hwnorm.cost.placement import AS_IS, Placed, place, replaces
 from hwnorm.cost.streaming import Machine, Pass, Stream
 from hwnorm.engine import Engine
 from hwnorm.network.model import Network
-from hwnorm.views.count import PHASES, OpCount, Phase
+from hwnorm.views.count import OPERATIONS, PHASES, OpCount, Phase
 
 PAPER_DEVICE = "de5-net-float32"
 DEFAULT_NORMS = ("l2", "l1")
@@ -259,6 +259,8 @@ def estimate(
     size = network.batch if batch is None else batch
     if size < 1:
         raise ValueError(f"batch must be a positive integer, not {size}")
+    if not 0 < sampling_ratio <= 1:
+        raise ValueError(f"sampling_ratio must be above 0 and at most 1, not {sampling_ratio}")
     machine = machine or Machine()
     priced = load_device(device) if device else None
     results = []
@@ -282,10 +284,10 @@ def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: 
 
 
 def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
+    total = dict.fromkeys(OPERATIONS, 0)
     for one in counts:
         for name, times in one.items():
-            total[name] = total.get(name, 0) + times
+            total[name] += times
     return total
 
 
@@ -303,7 +305,7 @@ def _warnings(network: Network, names: tuple[str, ...]) -> tuple[str, ...]:
     if not network.layers:
         found.append(f"{network.name} has no normalization layer: there is nothing to count")
     for name in names:
-        if network.layers and name != AS_IS and not any(p.norm.name == name for p in place(network, name, 1, 1.0)):
+        if network.layers and name != AS_IS and not replaces(network, name):
             kinds = ", ".join(sorted({layer.kind for layer in network.layers}))
             found.append(f"{network.name} has no layer that {name} replaces ({kinds} stay as they are)")
     return tuple(found)

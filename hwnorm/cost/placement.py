@@ -46,7 +46,7 @@ class Placed:
 def place(network: Network, name: str, batch: int, ratio: float) -> list[Placed]:
     """Every layer of the network under the norm of that name. ``ratio`` is what a sampled statistic looks at."""
     norm = None if name == AS_IS else catalog.find(name)
-    replaced: tuple[Kind, ...] = ("layer_norm", "rms_norm") if name in OF_SAMPLES else ("batch_norm",)
+    replaced = _replaced(name)
     last = max((i for i, layer in enumerate(network.layers) if layer.kind in replaced), default=-1)
     placed = []
     for i, layer in enumerate(network.layers):
@@ -56,6 +56,15 @@ def place(network: Network, name: str, batch: int, ratio: float) -> list[Placed]
             chosen = catalog.find(norm.final) if norm.final and i == last else norm
         placed.append(_placed(layer, chosen, batch, ratio))
     return placed
+
+
+def replaces(network: Network, name: str) -> bool:
+    """Whether the norm of that name stands anywhere in the network, put there or declared."""
+    return any(layer.kind in _replaced(name) or DECLARED[layer.kind] == name for layer in network.layers)
+
+
+def _replaced(name: str) -> tuple[Kind, ...]:
+    return ("layer_norm", "rms_norm") if name in OF_SAMPLES else ("batch_norm",)
 
 
 def _placed(layer: Layer, norm: Norm, batch: int, ratio: float) -> Placed:

@@ -1,0 +1,129 @@
+"""The time of a streaming engine, by hand."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+
+from hwnorm.cost.streaming import APPLY_LATENCY, Machine, Pass, Stream
+from hwnorm.engine import Engine
+from hwnorm.views.count import Traffic
+
+# A norm of three sweeps that reads 8 bits in each and writes 8: L1's forward pass
+THREE = Stream(Traffic(read=24, first=8, written=8, replayed=16, sweeps=3), interval=24, latency=60)
+# One of two sweeps that keeps a flag an element for its second: 16 bits in, 17 read again, 8 out
+KEEPING = Stream(Traffic(read=33, first=16, written=9, kept=1, replayed=17, sweeps=2), interval=5, latency=20)
+
+
+def of(norm: str, direction: str, lanes: int = 16, elements: int = 1 << 16) -> Stream:
+    engine = Engine(norm, 8, max_elements=elements)
+    return Stream.of(
+        engine.program(direction), engine.count(direction).traffic[direction], engine.precision, lanes  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("groups", "elements", "lanes", "cycles"),
+    [
+        (1, 400, 16, 25 + 2 * 25 + 60),
+        (10, 400, 16, 10 * 25 + 2 * 25 + 60),
+        (10, 401, 16, 10 * 26 + 2 * 26 + 60),  # the last beat is not full
+        (10, 400, 1, 10 * 400 + 2 * 400 + 60),
+        (10, 400, 64, 10 * 24 + 2 * 7 + 60),  # 7 beats, but the scalar stage takes a group every 24 cycles
+        (512, 128, 16, 512 * 24 + 2 * 8 + 60),
+    ],
+)
+def test_cycles_by_hand(groups: int, elements: int, lanes: int, cycles: int) -> None:
+    assert THREE.time(groups, elements, Machine(lanes=lanes)).cycles == cycles
+
+
+def test_one_sweep_waits_for_no_other() -> None:
+    stream = Stream(Traffic(read=8, first=8, written=8, sweeps=1), interval=0, latency=4)
+    assert stream.time(3, 32, Machine(16)) == Pass(3 * 2 + 4, 0, 3 * 32 * 2, 10 / 200e6, False)
+
+
+def test_on_chip_the_memory_sees_the_first_read_and_the_output() -> None:
+    found = THREE.time(16, 1000, Machine())
+    assert found.dram_bytes == 16 * 1000 * 2
+    assert found.sram_bytes == 16 * 1000 * 2 * 2  # two further sweeps, written and read
+
+
+def test_off_chip_every_sweep_reads_from_memory() -> None:
+    machine = Machine(onchip_kib=1)
+    longest = 1024 * 8 // 16  # 16 bits an element are held between sweeps
+    fits, not_quite = THREE.time(1, longest, machine), THREE.time(1, longest + 1, machine)
+    assert (fits.dram_bytes, fits.sram_bytes) == (2 * longest, 4 * longest)
+    assert (not_quite.dram_bytes, not_quite.sram_bytes) == (4 * (longest + 1), 0)
+
+
+def test_what_is_kept_is_written_off_chip_too() -> None:
+    on, off = KEEPING.time(1, 800, Machine()), KEEPING.time(1, 800, Machine(onchip_kib=1))
+    assert on.dram_bytes == 800 * (16 + 8) // 8
+    assert off.dram_bytes == 800 * (16 + 8 + 17 + 1) // 8
+
+
+def test_l1_reads_a_third_time_where_a_group_does_not_fit() -> None:
+    machine = Machine(onchip_kib=4)
+    l1, l2 = (of(norm, "forward").time(8, 1 << 16, machine) for norm in ("l1", "l2"))
+    assert l1.dram_bytes - l2.dram_bytes == 8 << 16  # one byte an element
+    l1, l2 = (of(norm, "forward").time(8, 1 << 10, machine) for norm in ("l1", "l2"))
+    assert l1.dram_bytes == l2.dram_bytes
+
+
+def test_memory_bound() -> None:
+    found = THREE.time(100, 16_000, Machine(lanes=64, clock_mhz=400, dram_gbps=1))
+    assert found.dram_bytes == 3_200_000
+    assert found.memory_bound and found.seconds == 3_200_000 / 1e9
+    free = THREE.time(100, 16_000, Machine(lanes=64, clock_mhz=400, dram_gbps=1000))
+    assert not free.memory_bound and free.seconds == free.cycles / 400e6
+    assert free.cycles == found.cycles
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "range", "layer", "rms", "mean-only"])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_the_adder_tree_is_the_only_part_of_the_latency_that_knows_the_lanes(norm: str, direction: str) -> None:
+    one = of(norm, direction, 1)
+    for lanes in (2, 3, 16, 64):
+        stream = of(norm, direction, lanes)
+        assert stream.interval == one.interval
+        levels = (lanes - 1).bit_length()
+        assert stream.latency - one.latency == levels * (stream.traffic.sweeps - 1)
+    assert one.latency >= one.interval + APPLY_LATENCY
+
+
+def test_the_root_makes_l2s_scalar_stage_the_longest() -> None:
+    assert of("l2", "forward").interval > of("l1", "forward").interval
+
+
+def test_sweeps_of_the_norms() -> None:
+    assert [of(n, "forward").traffic.sweeps for n in ("l1", "l2", "range", "rms", "srelu")] == [3, 2, 2, 2, 1]
+    assert [of(n, "backward").traffic.sweeps for n in ("l1", "l2", "range")] == [2, 2, 2]
+
+
+def test_cycles_over_random_shapes() -> None:
+    import random
+
+    rng = random.Random(3)
+    for _ in range(300):
+        sweeps, interval, latency = rng.randint(1, 3), rng.randint(0, 50), rng.randint(0, 99)
+        groups, elements, lanes = rng.randint(1, 100), rng.randint(1, 5000), rng.randint(1, 64)
+        stream = Stream(Traffic(read=8 * sweeps, first=8, sweeps=sweeps), interval, latency)
+        beats = ceil(elements / lanes)
+        expected = sum(max(beats, interval) for _ in range(groups)) + (sweeps - 1) * beats + latency
+        assert stream.time(groups, elements, Machine(lanes)).cycles == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"lanes": 0}, "lanes must be an integer from 1 to 64, not 0"),
+        ({"lanes": 65}, "lanes must be an integer from 1 to 64, not 65"),
+        ({"clock_mhz": 0}, "clock_mhz must be above 0, not 0"),
+        ({"onchip_kib": -1}, "onchip_kib must be above 0, not -1"),
+        ({"dram_gbps": float("nan")}, "dram_gbps must be above 0, not nan"),
+    ],
+)
+def test_a_machine_that_cannot_be(arguments: dict[str, float], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Machine(**arguments)  # type: ignore[arg-type]

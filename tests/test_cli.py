@@ -1,0 +1,442 @@
+"""The command line as a user runs it: a process of its own, in an empty folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hwnorm.cli import main
+from hwnorm.network.load import zoo_names
+from hwnorm.norms.catalog import CATALOG
+
+ROOT = Path(__file__).parents[1]
+Golden = Callable[[str, str], None]
+
+
+class Run:
+    """``run("estimate", "lenet5")`` in an empty folder; the packages in ``without`` are not installed there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "empty"
+        self.folder.mkdir()
+        self.blocker = folder / "blocker"
+
+    def environment(self, without: tuple[str, ...] = ()) -> dict[str, str]:
+        paths = [str(ROOT)]
+        if without:
+            self.blocker.mkdir(exist_ok=True)
+            lines = ["import sys", *(f"sys.modules[{name!r}] = None" for name in without)]
+            (self.blocker / "sitecustomize.py").write_text("\n".join(lines))
+            paths.insert(0, str(self.blocker))
+        unset = ("PYTHONPATH", "PYTHONUNBUFFERED", "COLUMNS")
+        kept = {name: value for name, value in os.environ.items() if name not in unset}
+        return kept | {"PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "100", "NO_COLOR": "1"}
+
+    def __call__(self, *arguments: str, without: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "hwnorm", *arguments]
+        environment = self.environment(without)
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60)
+
+    def done(self, *arguments: str) -> str:
+        """stdout of a run that says nothing else."""
+        found = self(*arguments)
+        assert (found.returncode, found.stderr) == (0, "")
+        return found.stdout
+
+    def fails(self, code: int, *arguments: str, without: tuple[str, ...] = ()) -> str:
+        """The one line of a run that fails."""
+        found = self(*arguments, without=without)
+        assert (found.returncode, found.stdout) == (code, ""), found.stderr
+        assert re.fullmatch(r"hwnorm: error: [^\n]+\n", found.stderr), found.stderr
+        return found.stderr.removeprefix("hwnorm: error: ").rstrip("\n")
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+# estimate
+
+
+def test_estimate_in_an_empty_folder(run: Run, golden: Golden) -> None:
+    golden("cli/estimate-resnet110.txt", run.done("estimate", "resnet110.yaml"))
+    assert run.files() == []
+
+
+def test_estimate_without_the_ending_is_the_same(run: Run) -> None:
+    assert run.done("estimate", "resnet110") == run.done("estimate", "resnet110.yaml")
+
+
+def test_estimate_json(run: Run) -> None:
+    found = json.loads(run.done("estimate", "resnet110.yaml", "--format", "json"))
+    assert found["schema"] == "hwnorm.estimate/1"
+    assert found["network"]["norm_layers"] == 109
+    assert [result["norm"] for result in found["results"]] == ["l2", "l1"]
+    assert [len(result["layers"]) for result in found["results"]] == [109, 109]
+    assert found["comparison"][0]["speedup"] == 1.5
+
+
+def test_estimate_csv(run: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run.done("estimate", "resnet110.yaml", "--format", "csv"))))
+    assert set(rows[0]) == {"norm", "accounting", "quantity", "value", "unit", "origin"}
+    values = {(row["norm"], row["accounting"], row["quantity"]): row["value"] for row in rows}
+    assert values["l2", "formula", "square"] == str(128 * 1_048_576)
+    assert float(values["l1", "paper", "time_ns"]) == 2 * 128 * 1_048_576
+    assert int(values["l1", "executed", "cycles"]) > 0
+
+
+def test_estimate_markdown(run: Run, golden: Golden) -> None:
+    golden("cli/estimate-lenet5.md", run.done("estimate", "lenet5", "--format", "markdown"))
+
+
+def test_norm_is_repeatable_and_ordered(run: Run) -> None:
+    text = run.done("estimate", "lenet5", "--norm", "range", "--norm", "l1", "--norm", "as-is", "--format", "json")
+    assert [result["norm"] for result in json.loads(text)["results"]] == ["range", "l1", "as-is"]
+
+
+def test_as_is_keeps_what_the_network_declares(run: Run) -> None:
+    text = run.done("estimate", "vit-base", "--norm", "as-is", "--format", "json")
+    (result,) = json.loads(text)["results"]
+    assert {layer["norm"] for layer in result["layers"]} == {"layer"}
+
+
+def test_batch_phase_and_machine(run: Run) -> None:
+    options = ["--batch", "3", "--phase", "inference", "--bits", "12", "--lanes", "4", "--clock-mhz", "100"]
+    found = json.loads(run.done("estimate", "lenet5", *options, "--format", "json"))
+    assert found["network"]["batch"] == 3
+    for result in found["results"]:
+        assert (result["phase"], result["bits"], result["lanes"]) == ("inference", 12, 4)
+        assert result["clock_mhz"] == 100
+        assert result["sweeps"] == {"inference": 1}
+
+
+def test_accounting(run: Run) -> None:
+    paper = run.done("estimate", "lenet5", "--accounting", "paper")
+    assert "executed" not in paper.split("Comparison")[0] and "paper: time" in paper
+    executed = run.done("estimate", "lenet5", "--accounting", "executed")
+    assert "paper: time" not in executed and "cycles" in executed
+
+
+def test_by_layer(run: Run, golden: Golden) -> None:
+    golden("cli/estimate-lenet5-by-layer.txt", run.done("estimate", "lenet5", "--by-layer"))
+    rows = list(csv.DictReader(io.StringIO(run.done("estimate", "lenet5", "--by-layer", "--format", "csv"))))
+    assert [row["norm"] for row in rows] == ["l2"] * 3 + ["l1"] * 3
+
+
+def test_explain_and_compare(run: Run, golden: Golden) -> None:
+    text = run.done("estimate", "lenet5", "--explain", "--compare", "--device", "horowitz-45nm")
+    golden("cli/estimate-lenet5-explain-compare.txt", text)
+    for counter in ("fvcore", "thop", "torchinfo", "onnx-tool", "torch FlopCounterMode"):
+        assert counter in text
+
+
+def test_explained_sums_give_the_totals(run: Run) -> None:
+    lines = run.done("estimate", "lenet5", "--explain").split("How each total comes about\n")[1].split("\n")[2:]
+    checked = 0
+    for line in lines:
+        cells = re.split(r" {2,}", line)
+        if len(cells) == 7:
+            parts = [part.replace(",", "").split(" * ") for part in cells[5].split(" + ")]
+            assert sum(int(a) * int(b) for a, b in parts) == int(cells[6].replace(",", "")), line
+            checked += 1
+    assert checked > 20
+
+
+def test_a_network_without_norms(run: Run, golden: Golden) -> None:
+    found = run("estimate", "wgangp32-d")
+    assert found.returncode == 0
+    golden("cli/estimate-without-norms.txt", found.stdout + found.stderr)
+    quiet = run("estimate", "wgangp32-d", "-q")
+    assert (quiet.stdout, quiet.stderr) == (found.stdout, "")
+
+
+def test_warnings_go_to_stderr_and_leave_json_alone(run: Run) -> None:
+    found = run("estimate", "gpt2", "--format", "json")
+    assert found.returncode == 0
+    warnings = json.loads(found.stdout)["warnings"]
+    assert len(warnings) == 2
+    assert found.stderr == "".join(f"hwnorm: warning: {warning}\n" for warning in warnings)
+
+
+NETWORK = "input: [3, 4, 4]\nbatch: 2\nlayers:\n  - batch_norm\n"
+
+
+def test_a_file_in_the_folder_comes_first(run: Run) -> None:
+    (run.folder / "resnet110.yaml").write_text(NETWORK)
+    for name in ("resnet110.yaml", "resnet110", "./resnet110.yaml"):
+        found = json.loads(run.done("estimate", name, "--format", "json"))
+        assert (found["network"]["norm_layers"], found["network"]["batch"]) == (1, 2)
+
+
+def test_a_device_of_the_users_own(run: Run) -> None:
+    (run.folder / "mine.yaml").write_text("operations:\n  add: {energy_pj: 1, origin: MEASURED}\n")
+    line = run.fails(1, "estimate", "lenet5", "--device", "mine.yaml")
+    assert re.match(r"device mine has no operation '\w+', which this count needs \(it has: add\)", line)
+
+
+# -o
+
+
+def test_output_is_what_would_be_printed(run: Run) -> None:
+    for form in ("table", "json", "csv", "markdown"):
+        printed = run.done("estimate", "lenet5", "--format", form)
+        assert run.done("estimate", "lenet5", "--format", form, "-o", "out") == ""
+        assert (run.folder / "out").read_text() == printed
+        assert run.files() == ["out"]
+
+
+def test_output_is_left_alone_by_a_run_that_fails(run: Run) -> None:
+    (run.folder / "out").write_text("old")
+    run.fails(1, "estimate", "lenet", "-o", "out")
+    assert (run.folder / "out").read_text() == "old"
+    assert run.files() == ["out"]
+
+
+def test_output_into_a_folder_that_is_not_there(run: Run) -> None:
+    line = run.fails(1, "estimate", "lenet5", "-o", "none/out")
+    assert line == "none/out: cannot be written: No such file or directory"
+
+
+# --plot
+
+
+@pytest.mark.parametrize("figure", ["cost", "layers", "operations"])
+def test_plot(run: Run, figure: str) -> None:
+    pytest.importorskip("matplotlib")
+    text = run.done("estimate", "lenet5", "--plot", "figure.svg", "--figure", figure)
+    assert text == run.done("estimate", "lenet5")
+    assert run.files() == ["figure.svg"]
+    assert "<svg" in (run.folder / "figure.svg").read_text()
+
+
+def test_plot_of_an_unknown_ending(run: Run) -> None:
+    pytest.importorskip("matplotlib")
+    line = run.fails(1, "estimate", "lenet5", "--plot", "figure.jpg")
+    assert line == "figure.jpg: a figure must end in .png, .svg, .pdf"
+    assert run.files() == []
+
+
+def test_plot_of_a_reproduction(run: Run) -> None:
+    pytest.importorskip("matplotlib")
+    run.done("reproduce", "fig4", "--plot", "fig4.pdf", "-o", "fig4.md", "--format", "markdown")
+    assert run.files() == ["fig4.md", "fig4.pdf"]
+    assert run.fails(1, "reproduce", "table4", "--plot", "table4.png") == "table4 has no figure to plot"
+
+
+# Errors: one line each, all of them in one golden file
+
+WRONG_INPUT = (
+    ("estimate", "lenet"),
+    ("estimate", "nothing-like-it"),
+    ("estimate", "missing.yaml"),
+    ("estimate", "missing.onnx"),
+    ("estimate", "broken.yaml"),
+    ("estimate", "no.such.package:callable"),
+    ("estimate", "lenet5", "--norm", "l3"),
+    ("estimate", "lenet5", "--norm", "rangee"),
+    ("estimate", "lenet5", "--device", "horowitz"),
+    ("estimate", "lenet5", "--device", "missing.yaml"),
+    ("estimate", "lenet5", "--device", "de5-net-float32"),
+    ("estimate", "lenet5", "--batch", "0"),
+    ("estimate", "lenet5", "--bits", "3"),
+    ("estimate", "lenet5", "--bits", "25"),
+    ("estimate", "lenet5", "--lanes", "65"),
+    ("estimate", "lenet5", "--clock-mhz", "0"),
+    ("estimate", "lenet5", "--onchip-kib", "-1"),
+    ("estimate", "lenet5", "--dram-gbps", "nan"),
+    ("estimate", "lenet5", "--sampling-ratio", "0"),
+    ("reproduce", "fig5"),
+    ("reproduce", "something"),
+)
+
+
+def test_wrong_input(run: Run, golden: Golden) -> None:
+    (run.folder / "broken.yaml").write_text(NETWORK.replace("batch_norm", "batchnorm"))
+    lines = [f"$ hwnorm {' '.join(arguments)}\n{run.fails(1, *arguments)}\n" for arguments in WRONG_INPUT]
+    golden("cli/wrong-input.txt", "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("estimat", "lenet5"), "invalid choice: 'estimat'"),
+        (("estimate",), "the following arguments are required: NETWORK"),
+        (("estimate", "lenet5", "--bacth", "3"), "unrecognized arguments: --bacth 3"),
+        (("estimate", "lenet5", "--batch", "many"), "argument --batch: invalid int value: 'many'"),
+        (("estimate", "lenet5", "--phase", "train"), "argument --phase: invalid choice: 'train'"),
+        (("estimate", "lenet5", "--format", "xml"), "argument --format: invalid choice: 'xml'"),
+        (("estimate", "lenet5", "--input-shape", "3,0"), "argument --input-shape: must be sizes such as 3,224,224"),
+        (("list",), "the following arguments are required"),
+        (("list", "nets"), "invalid choice: 'nets'"),
+    ],
+)
+def test_wrong_command_line(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    found = run(*arguments)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith("usage: hwnorm")
+    assert says in found.stderr.split("\n")[-2]
+
+
+def test_debug_shows_the_traceback(run: Run) -> None:
+    found = run("estimate", "lenet", "--debug")
+    assert found.returncode == 1
+    assert found.stderr.startswith("Traceback (most recent call last):")
+    assert "InputError: no file and no network 'lenet'" in found.stderr
+
+
+def test_an_internal_fault_is_one_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(_: object) -> None:
+        raise KeyError("two\nlines")
+
+    monkeypatch.setattr("hwnorm.report.doctor.doctor_table", lambda: broken(None))
+    assert main(["doctor"]) == 1
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err == "hwnorm: error: internal fault, KeyError: 'two\\nlines' (--debug shows where)\n"
+    with pytest.raises(KeyError):
+        main(["doctor", "--debug"])
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwnorm.network.load.load_network", stop)
+    assert main(["estimate", "lenet5"]) == 130
+    found = capsys.readouterr()
+    assert (found.out, found.err) == ("", "hwnorm: error: interrupted\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_interrupted_by_the_keyboard(run: Run) -> None:
+    """A device file that never comes: the process waits, and is interrupted there."""
+    os.mkfifo(run.folder / "device.yaml")
+    command = [sys.executable, "-m", "hwnorm", "estimate", "lenet5", "--device", "device.yaml", "-o", "out"]
+    environment = run.environment()
+    process = subprocess.Popen(command, cwd=run.folder, env=environment, stderr=subprocess.PIPE, text=True)
+    writer = os.open(run.folder / "device.yaml", os.O_WRONLY)  # returns once it reads
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    os.close(writer)
+    assert (process.returncode, stderr) == (130, "hwnorm: error: interrupted\n")
+    assert run.files() == ["device.yaml"]
+
+
+@pytest.mark.parametrize("arguments", [("list", "devices"), ("--version",), ("estimate", "-h"), ("estimate", "vgg7")])
+def test_a_reader_that_left(run: Run, arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "hwnorm", *arguments]
+    environment = run.environment()
+    found = subprocess.run(command, cwd=run.folder, env=environment, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (0, b"")
+
+
+# A package that is missing
+
+
+def test_without_matplotlib(run: Run) -> None:
+    line = run.fails(3, "estimate", "lenet5", "--plot", "figure.png", without=("matplotlib",))
+    assert line == "figures need matplotlib, which is not installed: pip install matplotlib"
+    assert run.files() == []
+
+
+def test_without_onnx(run: Run) -> None:
+    (run.folder / "net.onnx").write_bytes(b"")
+    line = run.fails(3, "estimate", "net.onnx", without=("onnx",))
+    assert line.startswith("reading ONNX needs the package onnx") and line.endswith("pip install hwnorm[onnx]")
+
+
+def test_without_torch(run: Run) -> None:
+    line = run.fails(3, "estimate", "package:callable", without=("torch",))
+    assert line.startswith("reading PyTorch modules needs the package torch")
+    assert line.endswith("pip install hwnorm[torch]")
+
+
+OPTIONAL = ("matplotlib", "onnx", "torch")
+
+
+def test_everything_else_works_without_them(run: Run) -> None:
+    for arguments in (("estimate", "lenet5"), ("reproduce", "fig4"), ("list", "norms"), ("doctor",)):
+        found = run(*arguments, without=OPTIONAL)
+        assert (found.returncode, found.stderr) == (0, ""), arguments
+
+
+# list, doctor, reproduce
+
+
+@pytest.mark.parametrize("what", ["norms", "networks", "devices"])
+def test_list(run: Run, what: str, golden: Golden) -> None:
+    golden(f"cli/list-{what}.txt", run.done("list", what))
+    rows = json.loads(run.done("list", what, "--format", "json"))
+    column = what.removesuffix("s")
+    names = [row[column] for row in rows]
+    expected = {"norms": [*CATALOG], "networks": zoo_names(), "devices": ["de5-net-float32", "horowitz-45nm"]}[what]
+    assert list(dict.fromkeys(names)) == expected
+    assert all(row["what it is"] for row in rows)
+    read = list(csv.DictReader(io.StringIO(run.done("list", what, "--format", "csv"))))
+    assert [row[column] for row in read] == names
+    assert run.done("list", what, "--format", "markdown").startswith(f"| {column} | ")
+
+
+def test_doctor(run: Run) -> None:
+    rows = json.loads(run.done("doctor", "--format", "json"))
+    assert [row["package"] for row in rows[:3]] == ["python", "numpy", "pyyaml"]
+    assert {row["package"] for row in rows} >= set(OPTIONAL)
+    for row in rows:
+        assert row["what it gives"]
+        if row["version"] != "missing":
+            assert row["where"] and row["version"]
+    for form in ("table", "csv", "markdown"):
+        assert "pyyaml" in run.done("doctor", "--format", form)
+
+
+def test_doctor_says_how_to_install_what_is_missing(run: Run) -> None:
+    found = run("doctor", "--format", "json", without=OPTIONAL)
+    rows = {row["package"]: row for row in json.loads(found.stdout)}
+    for name in OPTIONAL:
+        assert rows[name]["version"] == "missing" and rows[name]["where"] is None
+        assert rows[name]["to install"].startswith("pip install")
+    assert rows["numpy"]["to install"] == ""
+
+
+@pytest.mark.parametrize("name", ["fig4", "table4", "table1", "adder-tree", "theorem1"])
+def test_reproduce(run: Run, name: str) -> None:
+    assert run.done("reproduce", name).startswith(("L1BN ", "Sampling "))
+
+
+# Help
+
+
+def test_version(run: Run) -> None:
+    import hwnorm
+
+    assert run.done("--version") == f"hwnorm {hwnorm.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["", "estimate", "list", "reproduce", "doctor"])
+def test_help(run: Run, command: str) -> None:
+    text = run.done(*command.split(), "-h")
+    assert text.startswith(f"usage: hwnorm {command}".rstrip())
+    assert text == run.done(*command.split(), "--help")
+    if command == "estimate":
+        for option in ("--norm", "--batch", "--phase", "--accounting", "--device", "--bits", "--lanes", "--clock-mhz"):
+            assert option in text
+        for option in ("--by-layer", "--plot", "--format", "--output", "--explain", "--compare", "--debug"):
+            assert option in text

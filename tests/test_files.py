@@ -1,0 +1,66 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hwnorm.errors import InputError
+from hwnorm.files import write_whole
+
+
+def test_written_and_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    for text in (b"one", b"two"):
+        write_whole(path, text)
+        assert path.read_bytes() == text
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_interrupted_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "chmod", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"new")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("out.txt", "old")]
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    link, target = tmp_path / "link.txt", tmp_path / "target.txt"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_whole(link, b"new")
+    assert link.is_symlink() and target.read_text() == "new"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, b"through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match=r"out: cannot be written: Is a directory"):
+        write_whole(tmp_path / "out", b"x")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_long_name(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    write_whole(path, b"x")
+    assert path.read_bytes() == b"x"
