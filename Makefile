@@ -44,6 +44,7 @@ bench: .venv/tested
 .venv/tested: pyproject.toml | .venv/bin/pip
 	@echo "Installing hwnorm and what its tests need (PyTorch among them) into .venv"
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps 'hls4ml>=1.3' # for the ap_int.h and ac_int.h that it carries, nothing else
 	touch $@ .venv/used
 
 clean:

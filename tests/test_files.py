@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hwnorm.errors import InputError
-from hwnorm.files import write_whole
+from hwnorm.files import write_folder, write_whole
 
 
 def test_written_and_written_again(tmp_path: Path) -> None:
@@ -64,3 +64,16 @@ def test_a_long_name(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250)
     write_whole(path, b"x")
     assert path.read_bytes() == b"x"
+
+
+def test_a_folder_takes_the_place_of_one_of_ours_only(tmp_path: Path) -> None:
+    mine = {"manifest.json": b'{"schema": "hwnorm.manifest/1", "hwnorm": "0.1.0"}', "deep/er/file.txt": b"1"}
+    write_folder(tmp_path / "made", mine)
+    assert (tmp_path / "made" / "deep" / "er" / "file.txt").read_bytes() == b"1"
+    write_folder(tmp_path / "made", {**mine, "deep/er/file.txt": b"2"})
+    assert (tmp_path / "made" / "deep" / "er" / "file.txt").read_bytes() == b"2"
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="exists and was not made by hwnorm"):
+        write_folder(tmp_path / "theirs", mine)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "theirs"]
