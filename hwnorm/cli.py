@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 the input is wrong, 2 the command line is wrong, 3 a tool 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ import hwnorm
 from hwnorm.errors import HwnormError
 from hwnorm.files import write_whole
 from hwnorm.report.table import FORMATS, Table, to_json
+
+LOG = logging.getLogger("hwnorm")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
+        _tell(options)
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -47,6 +51,14 @@ def _run(options: argparse.Namespace) -> int:
         if isinstance(fault, ValueError | OSError):
             return _fail(str(fault), 1)
         return _fail(f"internal fault, {type(fault).__name__}: {fault} (--debug shows where)", 1)
+
+
+def _tell(options: argparse.Namespace) -> None:
+    """With -v, what runs is told on stderr; modules say it through the logger."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("hwnorm: %(message)s"))
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO if options.verbose else logging.WARNING)
 
 
 def _fail(message: str, code: int) -> int:
@@ -70,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     printing.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of printing")
 
     estimate = commands.add_parser("estimate", parents=[printing], help="what normalization costs in a network")
-    estimate.set_defaults(run=_estimate)
+    estimate.set_defaults(run=_estimate, parser=estimate)
     estimate.add_argument("network", metavar="NETWORK", help="FILE.yaml, FILE.onnx, package.module:callable, or a name")
     estimate.add_argument("--norm", action="append", metavar="NAME", help="repeatable; default l2 and l1; or as-is")
     estimate.add_argument("--batch", type=int, metavar="N", help="default: what the network names")
@@ -88,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     estimate.add_argument("--explain", action="store_true", help="the formula behind every total")
     estimate.add_argument("--compare", action="store_true", help="what other op counters charge the same layers")
     estimate.add_argument("--plot", type=Path, metavar="FILE", help="a figure: .png, .svg or .pdf")
-    estimate.add_argument("--figure", choices=("cost", "layers", "operations"), default="cost", help="which figure")
+    estimate.add_argument("--figure", choices=("cost", "layers", "operations"), help="which figure; default cost")
 
     listing = commands.add_parser("list", parents=[printing], help="norms, networks, devices: what there is")
     listing.set_defaults(run=_list)
@@ -158,8 +170,12 @@ def _estimate(options: argparse.Namespace) -> int:
     from hwnorm.network.load import load_network
     from hwnorm.report import estimate_tables
 
+    if options.figure and not options.plot:
+        options.parser.error("--figure says what --plot FILE shows: give both")
+    LOG.info("reading %s", options.network)
     network = load_network(options.network, batch=options.batch, input_shape=options.input_shape)
     machine = Machine(options.lanes, options.clock_mhz, options.onchip_kib, options.dram_gbps)
+    LOG.info("counting %d normalization layers", len(network.layers))
     found = estimate(
         network,
         options.norm or DEFAULT_NORMS,
@@ -177,21 +193,20 @@ def _estimate(options: argparse.Namespace) -> int:
     if options.plot:
         from hwnorm.report import plots
 
-        plots.save(plots.of_estimate(found, options.figure), options.plot)
-    if options.format == "json":
-        _emit(options, to_json(found.to_dict()))
-        return 0
-    if options.format == "csv":
-        _emit(options, (estimate_tables.by_layer if options.by_layer else estimate_tables.flat)(found).render("csv"))
-        return 0
-    tables = estimate_tables.tables(found)
-    if options.by_layer:
-        tables.insert(0, estimate_tables.by_layer(found))
-    if options.explain:
-        tables.append(estimate_tables.explained(found))
-    if options.compare:
-        tables.append(estimate_tables.compared(found))
-    _emit(options, "\n\n".join([estimate_tables.headline(found), *(t.render(options.format) for t in tables)]))
+        plots.save(plots.of_estimate(found, options.figure or "cost"), options.plot)
+    further = {"explain": estimate_tables.explained, "compare": estimate_tables.compared}
+    extras = {name: table(found) for name, table in further.items() if getattr(options, name)}
+    match options.format:
+        case "json":
+            rows = {name: table.records() for name, table in extras.items()}
+            _emit(options, to_json(found.to_dict() | rows))
+        case "csv":
+            first = estimate_tables.by_layer if options.by_layer else estimate_tables.flat
+            _emit(options, "\n\n".join(table.render("csv") for table in (first(found), *extras.values())))
+        case form:
+            layers = [estimate_tables.by_layer(found)] if options.by_layer else []
+            tables = [*layers, *estimate_tables.tables(found), *extras.values()]
+            _emit(options, "\n\n".join([estimate_tables.headline(found), *(table.render(form) for table in tables)]))
     return 0
 
 

@@ -440,3 +440,66 @@ def test_help(run: Run, command: str) -> None:
             assert option in text
         for option in ("--by-layer", "--plot", "--format", "--output", "--explain", "--compare", "--debug"):
             assert option in text
+
+
+def test_generate_and_simulate(run: Run) -> None:
+    made = run("gen-hls", "--bits", "8", "--norm", "l1", "--dialect", "plain")
+    assert (made.returncode, made.stdout) == (0, "l1_forward_b8_p4\n")
+    checked = run("simulate", "l1_forward_b8_p4", "--elements-total", "1e5")
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count("every bit equals the reference") == 2
+    told = run("simulate", "l1_forward_b8_p4", "-v")
+    assert "hwnorm: running" in told.stderr and "g++" in told.stderr
+
+
+def test_both_directions_in_one_folder(run: Run) -> None:
+    made = run("gen-hls", "--norm", "l2", "--direction", "training", "--dialect", "plain", "-o", "both")
+    assert made.returncode == 0, made.stderr
+    checked = run("simulate", "both")
+    assert [line.split(":")[0] for line in checked.stdout.splitlines()] == [
+        "l2_training_b8_p4_forward",
+        "l2_training_b8_p4_backward",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--lanes", "0"], 1, "lanes must be"),
+        (["--bits", "25"], 1, "bits must be"),
+        (["--elements", "0"], 1, "elements must be a positive integer"),
+        (["--norm", "l7"], 1, "unknown norm 'l7'"),
+        (["--norm", "l2", "--form", "abs"], 1, "has no form 'abs'"),
+        (["--norm", "elu"], 1, "counted, not built"),
+        (["--norm", "fold-sign"], 1, "has no forward datapath"),
+        (["--name", "9 lives"], 1, "name must be an identifier"),
+        (["--elements", "5", "--max-elements", "9"], 2, "not allowed with"),
+        (["--direction", "up"], 2, "invalid choice"),
+    ],
+)
+def test_wrong_designs_write_nothing(run: Run, arguments: list[str], code: int, message: str) -> None:
+    found = run("gen-hls", *arguments)
+    assert found.returncode == code and message in found.stderr
+    assert run.files() == []
+
+
+def test_a_folder_that_is_not_ours(run: Run) -> None:
+    (run.folder / "theirs").mkdir()
+    assert run("simulate", "theirs").returncode == 1
+    found = run("gen-hls", "-o", "theirs")
+    assert found.returncode == 1 and "was not made by hwnorm" in found.stderr
+    made = run("gen-hls", "--dialect", "plain", "-o", "ours")
+    assert made.returncode == 0
+    wrong = run.folder / "ours" / "vectors" / "stream_out.hex"
+    wrong.write_text(wrong.read_text().replace("1", "2", 1))
+    assert run("simulate", "ours").returncode == 4
+
+
+def test_a_figure_needs_a_file(run: Run) -> None:
+    assert run("estimate", "lenet5", "--figure", "layers").returncode == 2
+
+
+def test_explained_and_compared_for_programs(run: Run) -> None:
+    found = json.loads(run("estimate", "lenet5", "--explain", "--compare", "--format", "json").stdout)
+    assert {row["counter"] for row in found["compare"]} >= {"thop", "onnx-tool"}
+    assert any(row["per group"] == "5 m + 1" for row in found["explain"])

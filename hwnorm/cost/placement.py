@@ -6,7 +6,8 @@ other layers stay what the network says. ``as-is`` keeps every layer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 
 from hwnorm.network.model import Kind, Layer, Network
 from hwnorm.norms import catalog
@@ -67,7 +68,20 @@ def _replaced(name: str) -> tuple[Kind, ...]:
     return ("layer_norm", "rms_norm") if name in OF_SAMPLES else ("batch_norm",)
 
 
+def _regrouped(layer: Layer, norm: Norm) -> Layer:
+    """A batch norm's layer as the norm that replaces it groups it: by sample and channel, or by sample and as many of
+    Wu and He's 32 channel groups as divide the channels."""
+    match norm.name:
+        case "instance" if layer.kind == "batch_norm":
+            return replace(layer, kind="instance_norm")
+        case "group" if layer.kind == "batch_norm":
+            return replace(layer, kind="group_norm", channel_groups=gcd(32, layer.channels))
+        case _:
+            return layer
+
+
 def _placed(layer: Layer, norm: Norm, batch: int, ratio: float) -> Placed:
+    layer = _regrouped(layer, norm)
     groups, elements = layer.groups(batch), layer.elements_per_group(batch)
     shape = (batch, layer.height, layer.width)
     match norm.sampling:

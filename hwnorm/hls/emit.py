@@ -91,6 +91,7 @@ def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, co
         "dataflow": style.dataflow,
         "replay_pragma": style.replay,
         "top": style.top,
+        "interface": _interface(stages) if dialect == "ap" else [],
     }
     about = manifest.manifest(engine, direction, lanes, "hls", name, command, vectors) | {"dialect": dialect}
     found = {f"vectors/{file}": data for file, data in vectors.render().items()}
@@ -158,6 +159,7 @@ def _values(kernel: Kernel, stages: tuple[Stage, ...]) -> dict[str, Any]:
         "result": result,
         "stages": stages,
         "aliases": kernel.printer.aliases(),
+        "numbers": kernel.printer.numbers(),
         "prepare": prepare,
         "state_0": state_0,
         "prepare_inputs": _used(inputs, "\n".join(prepare)),
@@ -168,6 +170,14 @@ def _values(kernel: Kernel, stages: tuple[Stage, ...]) -> dict[str, Any]:
             inputs | dict.fromkeys(stages[-1].after, f"known_{len(stages)}"), " ".join(source for _, source in result)
         ),
     }
+
+
+def _interface(stages: tuple[Stage, ...]) -> list[str]:
+    """Streams as AXI-Stream, registers behind AXI-Lite."""
+    ports = ["in", *(f"out_{s.number}" for s in stages if s.output)]
+    lines = [f"#pragma HLS INTERFACE axis port={port}" for port in ports]
+    lines += [f"#pragma HLS AGGREGATE variable={port}" for port in ports]
+    return lines + [f"#pragma HLS INTERFACE s_axilite port={port}" for port in ("layer", "group", "result", "return")]
 
 
 def _used(sources: dict[Field, str], text: str) -> list[str]:

@@ -66,6 +66,17 @@ class Printer:
         named = node.name and node.op is not Op.CONST and not is_flag(node)
         return f"{node.name}_t" if named else self.port_type(node)
 
+    def numbers(self) -> list[tuple[str, int, int]]:
+        """(name, bits, integer bits) of the streams and parameters whose point is fixed: how to read them."""
+        ports = {**self.program.graph.inputs, **self.program.graph.outputs}
+        found = []
+        for name, node in ports.items():
+            kind = self.types[node]
+            if not kind.scale and not is_flag(node) and node.role != "saved":
+                bits = _signed_bits(kind.lo, kind.hi)
+                found.append((name, bits, bits - kind.frac))
+        return found
+
     def aliases(self) -> list[tuple[str, str]]:
         """(name, type) of every named value, each once."""
         named = {n.name: self.port_type(n) for n in self.program.graph if n.name and not is_flag(n)}

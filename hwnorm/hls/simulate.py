@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from hwnorm.errors import InputError, MissingTool, ToolFailed
 from hwnorm.hls.emit import DIALECTS
 
+LOG = logging.getLogger("hwnorm")
 STRICT = ("-std=c++17", "-Wall", "-Wextra", "-Werror", "-O1")
 INCLUDE = "HWNORM_HLS_INCLUDE"  # where a vendor's headers are
 PACKAGED = {
@@ -59,6 +61,7 @@ def _headers(dialect: str) -> list[str]:
 
 
 def _run(command: Sequence[str], what: str) -> str:
+    LOG.info("running %s", " ".join(command))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -32,9 +32,13 @@ class Table:
             case "csv":
                 return self._csv()
             case "json":
-                return json.dumps([dict(zip(self.columns, row, strict=True)) for row in self.rows], indent=2)
+                return json.dumps(self.records(), indent=2)
             case _:
                 raise ValueError(f"format must be {', '.join(FORMATS)}, not {form!r}")
+
+    def records(self) -> list[dict[str, Cell]]:
+        """The rows by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def _texts(self) -> list[list[str]]:
         return [[text(cell) for cell in row] for row in self.rows]
