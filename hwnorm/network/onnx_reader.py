@@ -55,7 +55,7 @@ def _network(path: Path, model: Any, batch: int | None) -> Network:
         replace(layer, activation=activation_after(program, readers, output))
         for layer, output in zip(finder.layers, finder.outputs, strict=True)
     ]
-    folded = _folded_away(program, readers, finder.outputs, layers)
+    folded = _fused(model.graph) or _folded_away(program, readers, finder.outputs, layers)
     return Network(
         name=path.stem,
         source=str(path),
@@ -162,6 +162,14 @@ def _neutral(program: Program, finder: NormFinder) -> frozenset[str]:
         if node.op == "InstanceNormalization" or (layer is not None and not layer.shift):
             names.add(node.input(first + 1))
     return frozenset(names - {""})
+
+
+def _fused(graph: Any) -> str | None:
+    """A warning where the exporter wrote down that it multiplied batch norms into what stands before them. Of a fresh
+    network that leaves not even a bias."""
+    rules = [" ".join(prop.value for prop in node.metadata_props) for node in graph.node]
+    count = sum("FuseBatchNorm" in rule for rule in rules)
+    return f"the exporter folded {count} batch norms into the operators before them: {_EXPORT}" if count else None
 
 
 def _folded_away(

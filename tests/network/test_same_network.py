@@ -6,7 +6,6 @@ implementations that they name, Inception-v2's by TF-slim's unit test.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,12 +59,10 @@ def test_published_totals(read: tuple[str, Network]) -> None:
 
 def test_inception_is_slims(read: tuple[str, Network]) -> None:
     name, network = read
-    if name != "inception-v2":
-        pytest.skip("one network's figure")
     classifier, statistics = 1024 * 1000 + 1000, 2 * network.channels
     assert network.parameters is not None
-    assert network.parameters - classifier + statistics == 10_173_112
-    assert all(layer.shift and not layer.scale for layer in network.layers)
+    assert (network.parameters - classifier + statistics == 10_173_112) is (name == "inception-v2")
+    assert all(layer.shift and not layer.scale for layer in network.layers) is (name == "inception-v2")
 
 
 @pytest.mark.parametrize(("opset", "train"), EXPORTS)
@@ -100,8 +97,7 @@ def test_folded_export_is_told(read: tuple[str, Network], tmp_path: Path) -> Non
 
 
 def test_the_default_exporter_is_told(read: tuple[str, Network], tmp_path: Path) -> None:
-    if importlib.util.find_spec("onnxscript") is None:
-        pytest.skip("PyTorch's default exporter needs the package onnxscript, which hwnorm does not use")
+    needed("onnxscript")
     name, network = read
     path = tmp_path / f"{name}.onnx"
     torch.onnx.export(NETWORKS[name](), (torch.zeros(1, *INPUT_SHAPES[name]),), str(path), verbose=False)
