@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import hwnorm
-from hwnorm.errors import HwnormError
+from hwnorm.errors import HwnormError, InputError
 from hwnorm.files import write_whole
 from hwnorm.report.table import FORMATS, Table, to_json
 
@@ -69,15 +71,22 @@ def _fail(message: str, code: int) -> int:
 # Arguments
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hwnorm", description="What normalization costs in hardware.")
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line, as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"hwnorm: error: {' '.join(message.split())} ({self.prog} -h shows the options)\n")
+
+
+def _parser() -> _OneLineParser:
+    parser = _OneLineParser(prog="hwnorm", description="What normalization costs in hardware.")
     parser.add_argument("--version", action="version", version=f"hwnorm {hwnorm.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _OneLineParser(add_help=False)
     common.add_argument("-v", "--verbose", action="store_true", help="tell what runs")
     common.add_argument("-q", "--quiet", action="store_true", help="print results alone, no warnings")
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    printing = argparse.ArgumentParser(add_help=False, parents=[common])
+    printing = _OneLineParser(add_help=False, parents=[common])
     printing.add_argument("--format", choices=FORMATS, default="table", help="default: table")
     printing.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of printing")
 
@@ -123,14 +132,14 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
     simulate.set_defaults(run=_simulate)
     simulate.add_argument("folder", type=Path, metavar="DIR")
-    simulate.add_argument("--elements-total", type=float, metavar="N", help="and N random elements more, in bulk")
+    simulate.add_argument("--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk")
 
     doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
     doctor.set_defaults(run=_doctor)
     return parser
 
 
-def _generation(parser: argparse.ArgumentParser) -> None:
+def _generation(parser: _OneLineParser) -> None:
     """The choices of a design, the same for every generator."""
     parser.add_argument("--norm", default="l1", metavar="NAME", help="hwnorm list norms; default l1")
     parser.add_argument("--form", metavar="NAME", help="one of the norm's datapaths; default the first")
@@ -151,6 +160,17 @@ def _generation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 
 
+def _count(text: str) -> int:
+    """A positive whole number, also as 1e8."""
+    try:
+        number = float(text)
+        if number >= 1 and number == int(number):
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(f"must be a positive whole number such as 1e8, not {text!r}")
+
+
 def _shape(text: str) -> tuple[int, ...]:
     try:
         shape = tuple(int(size) for size in text.split(","))
@@ -165,20 +185,24 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from hwnorm.cost.estimate import DEFAULT_NORMS, estimate
+    from hwnorm.cost.estimate import estimate
     from hwnorm.cost.streaming import Machine
     from hwnorm.network.load import load_network
     from hwnorm.report import estimate_tables
 
     if options.figure and not options.plot:
         options.parser.error("--figure says what --plot FILE shows: give both")
+    if options.format == "csv" and options.by_layer + options.explain + options.compare > 1:
+        options.parser.error("a CSV file is one table: give one of --by-layer, --explain, --compare")
     LOG.info("reading %s", options.network)
+    if options.input_shape and ":" not in options.network:
+        raise InputError("--input-shape is for package.module:callable: a file says its own")
     network = load_network(options.network, batch=options.batch, input_shape=options.input_shape)
     machine = Machine(options.lanes, options.clock_mhz, options.onchip_kib, options.dram_gbps)
     LOG.info("counting %d normalization layers", len(network.layers))
     found = estimate(
         network,
-        options.norm or DEFAULT_NORMS,
+        options.norm,
         options.batch,
         phase=options.phase,
         accounting=options.accounting,
@@ -202,7 +226,8 @@ def _estimate(options: argparse.Namespace) -> int:
             _emit(options, to_json(found.to_dict() | rows))
         case "csv":
             first = estimate_tables.by_layer if options.by_layer else estimate_tables.flat
-            _emit(options, "\n\n".join(table.render("csv") for table in (first(found), *extras.values())))
+            table = next(iter(extras.values()), None) or first(found)
+            _emit(options, table.render("csv"))
         case form:
             layers = [estimate_tables.by_layer(found)] if options.by_layer else []
             tables = [*layers, *estimate_tables.tables(found), *extras.values()]
@@ -250,14 +275,14 @@ def _gen_hls(options: argparse.Namespace) -> int:
     training = options.direction == "training"
     name = options.name or f"{options.norm}_{options.direction}_b{options.bits}_p{options.lanes}".replace("-", "_")
     check_name(name)
-    command = " ".join(["hwnorm", *sys.argv[1:]]) if sys.argv[1:] else f"hwnorm gen-hls --norm {options.norm}"
+    command = shlex.join(["hwnorm", *sys.argv[1:]])
     files: dict[str, bytes] = {}
     for direction in ("forward", "backward") if training else (options.direction,):
         part = f"{name}_{direction}" if training else name
         found = emit(engine, direction, options.lanes, options.dialect, part, command)
         files |= {f"{direction}/{file}": data for file, data in found.items()} if training else found
     if training:
-        files["manifest.json"] = manifest.render(manifest.parts(name, command, ("forward", "backward")))
+        files["manifest.json"] = manifest.render(manifest.parts(name, command, ("forward", "backward"), files))
     target = options.output or Path(name)
     write_folder(target, files)
     if not options.quiet:
@@ -270,10 +295,11 @@ def _simulate(options: argparse.Namespace) -> int:
     from hwnorm.hls import bulk, simulate
 
     for folder, about in manifest.read(options.folder):
+        simulate.check(about, folder, bulk=options.elements_total is not None)
         print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
         if options.elements_total:
             engine = manifest.engine_of(about)
-            report = bulk.bulk(engine, about["direction"], folder, int(options.elements_total), _progress(options))
+            report = bulk.bulk(engine, about["direction"], folder, options.elements_total, _progress(options))
             print(f"{about['name']}, in bulk: {report}")
     return 0
 
@@ -281,7 +307,7 @@ def _simulate(options: argparse.Namespace) -> int:
 def _progress(options: argparse.Namespace) -> Callable[[int], None]:
     """A line on stderr that counts up, where somebody is watching."""
     watched = sys.stderr.isatty() and not options.quiet
-    total = int(options.elements_total)
+    total = options.elements_total
 
     def told(done: int) -> None:
         if watched:

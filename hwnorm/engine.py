@@ -67,8 +67,15 @@ class Engine:
             raise ValueError("give either elements (of every group) or max_elements (of the longest)")
         self.elements = elements
         self.max_elements: int = max_elements if elements is None else elements  # type: ignore[assignment]
-        if not isinstance(self.max_elements, int | np.integer) or self.max_elements < 1:
-            raise ValueError(f"elements must be a positive integer, not {self.max_elements!r}")
+        length = "max_elements" if elements is None else "elements"
+        whole_number = isinstance(self.max_elements, int | np.integer) and not isinstance(self.max_elements, bool)
+        if not whole_number or self.max_elements < 1:
+            raise ValueError(f"{length} must be a positive integer, not {self.max_elements!r}")
+        for name, whole, least in (("x_frac", x_frac, -64), ("pivot_window", pivot_window, 0)):
+            if isinstance(whole, bool) or not isinstance(whole, int | np.integer) or not least <= whole <= 1 << 24:
+                raise ValueError(f"{name} must be an integer of at least {least}, not {whole!r}")
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {temperature!r}")
         if not eps >= 0 or eps == float("inf"):
             raise ValueError(f"eps must be a finite number, at least 0, not {eps!r}")
         self.eps, self.x_frac, self.gaussian = eps, x_frac, gaussian
@@ -188,7 +195,8 @@ class Engine:
         """
         call = self.forward_call(x, gamma, beta, sampled=sampled, pivot=pivot)
         found = call.run()
-        return Forward(found["y"].v.reshape(np.shape(x)), Saved(call.inputs | found, call.setting, np.shape(x)))
+        saved = Saved(call.inputs | found, call.setting, np.shape(x), self._kind)
+        return Forward(found["y"].v.reshape(np.shape(x)), saved)
 
     def forward_call(
         self,
@@ -201,12 +209,12 @@ class Engine:
     ) -> Call:
         """What ``forward`` computes, not computed yet."""
         program = self._forward
+        _check_used(program.graph, self.norm.name, sampled=sampled, c0=pivot)
         stream = operands.stream("x", x, self.precision.bits)
         inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
         inputs |= self._sample(program, stream, sampled)
         if "c0" in program.graph.inputs:
-            c0 = pivot if isinstance(pivot, Value) else Value(np.zeros((len(stream), 1), np.int64))
-            inputs["c0"] = c0
+            inputs["c0"] = self._pivot(pivot, len(stream))
         return Call(program, inputs, self._setting_of(stream, inputs))
 
     def backward(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Backward:
@@ -226,6 +234,8 @@ class Engine:
         if not lo <= dx_frac <= hi:
             raise ValueError(f"dx_frac must be an integer from {lo} to {hi}, not {dx_frac}")
         program = self._backward(dx_frac)
+        if saved.kind != self._kind:
+            raise ValueError(f"this engine is of {self._kind}, but the forward pass was of {saved.kind}")
         stream = operands.stream("dy", dy, self.precision.bits)
         if np.shape(dy) != saved.shape:
             raise ValueError(f"dy has shape {np.shape(dy)}, but x had {saved.shape}")
@@ -282,6 +292,8 @@ class Engine:
             sigmas = np.ones((groups, 1))
         else:
             deviations = operands.per_group("deviation", deviation, groups)
+            if (deviations < 0).any():
+                raise ValueError(f"deviation must be at least 0, not {deviations.min():g}")
             eps = self.setting(1).eps
             sigmas = np.sqrt(deviations**2 + eps) if self.norm.eps_under_root else deviations + eps
         match self.norm.name:
@@ -302,6 +314,21 @@ class Engine:
         return count(self.norm, self.form, phase, {d: self.program(d) for d in self.directions})
 
     # Operands
+
+    @property
+    def _kind(self) -> str:
+        """What a forward and a backward pass must have in common."""
+        return f"{self.norm.name}, {self.precision.bits} bits, {self.precision.guard} guard bits"
+
+    def _pivot(self, pivot: npt.ArrayLike | None, groups: int) -> Value:
+        """The last batch's floor of the mean: what it saved, integers, or 0 where there is none yet."""
+        if isinstance(pivot, Value):
+            pivot = pivot.v
+        values = np.asarray(0 if pivot is None else pivot)
+        if values.dtype.kind not in "iu" or values.size not in (1, groups):
+            raise ValueError(f"pivot must be an integer, or one for each of {groups} groups")
+        rows = np.broadcast_to(values.reshape(-1, 1), (groups, 1))
+        return Value(operands.stream("pivot", rows, self.precision.bits))
 
     def _length(self, m: int) -> int:
         if self.elements is not None and m != self.elements:
@@ -367,6 +394,15 @@ class Engine:
                 # gamma * dy is rounded before it is scaled: a finer dx than this would show it
                 largest *= max(float(np.max(np.abs(saved.values["gamma"].real()))), SMALLEST_GAMMA)
         return min(max(-ceil(log2(largest)), lo), hi) if largest else 0
+
+
+def _check_used(graph: Graph, norm: str, **given: Any) -> None:
+    """A mask or a pivot that a norm has no use for is a misunderstanding, and said so. (gamma and beta are handed to
+    all norms alike, and those that have none leave them.)"""
+    for name, value in given.items():
+        if name not in graph.inputs and value is not None:
+            word = "pivot" if name == "c0" else name
+            raise ValueError(f"norm {norm!r} has no use for {word} here")
 
 
 def _parameter_gradient(program: Program, found: dict[str, Value], name: str) -> Floats | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -38,25 +39,42 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """A folder with these files, in the place of one that hwnorm made before; any other is left alone."""
-    if path.exists() and not is_ours(path):
-        raise InputError(f"{path}: exists and was not made by hwnorm; name another folder with -o")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    """A folder with these files, in the place of one that hwnorm made and nobody added to; any other is left alone."""
     try:
-        made.chmod(0o755)
-        for name, data in files.items():
-            target = made / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+        path = path.resolve()
         if path.exists():
-            shutil.rmtree(path)
-        made.replace(path)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+            _check_ours(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}."))
+        try:
+            _fill(made / "new", files)
+            if path.exists():
+                path.rename(made / "old")  # aside first: at no moment is there half a folder
+            (made / "new").rename(path)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be written: {fault.strerror or fault}") from None
 
 
-def is_ours(path: Path) -> bool:
-    mark = path / MARK
-    return mark.is_file() and b'"hwnorm' in mark.read_bytes()[:4096]
+def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    for name, data in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def _check_ours(path: Path) -> None:
+    """Ours is a folder whose manifest says so and lists every file in it."""
+    try:
+        manifest = json.loads((path / MARK).read_text(encoding="utf-8"))
+        listed = set(manifest["files"]) if str(manifest["schema"]).startswith("hwnorm.") else None
+    except (OSError, ValueError, KeyError, TypeError):
+        listed = None
+    if listed is None:
+        raise InputError(f"{path}: exists and was not made by hwnorm; name another folder with -o")
+    found = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+    added = sorted(found - listed)
+    if added:
+        raise InputError(f"{path}: holds {added[0]}, which hwnorm did not write; name another folder with -o")

@@ -87,10 +87,6 @@ class Precision:
         if self.reciprocal not in ("restoring", "pwl", "newton"):
             raise ValueError(f"reciprocal must be restoring, pwl or newton, not {self.reciprocal!r}")
 
-    @classmethod
-    def for_bits(cls, bits: int) -> Precision:
-        return cls(bits)
-
     def scaled_for(self, dx_frac: int) -> Precision:
         """The same engine with another scale of dx."""
         return replace(self, dx_frac=dx_frac)

@@ -20,6 +20,7 @@ class Saved:
     values: dict[str, Any]
     setting: Setting
     shape: tuple[int, ...]
+    kind: str = "float64"  # of which engine, or of none
 
 
 @dataclass(frozen=True, slots=True)

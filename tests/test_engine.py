@@ -39,7 +39,7 @@ X = np.array([[1, 2, 3, 10], [-5, 0, 5, 7]])
         ({"elements": 0}, "elements must be a positive integer, not 0"),
         ({"elements": -4}, "elements must be a positive integer, not -4"),
         ({"elements": 2.5}, "elements must be a positive integer, not 2.5"),
-        ({"elements": None, "max_elements": 0}, "elements must be a positive integer, not 0"),
+        ({"elements": None, "max_elements": 0}, "max_elements must be a positive integer, not 0"),
         ({"max_elements": 8}, "give either elements (of every group) or max_elements (of the longest)"),
         ({"elements": None}, "give either elements (of every group) or max_elements (of the longest)"),
         ({"eps": -1e-5}, "eps must be a finite number, at least 0, not -1e-05"),

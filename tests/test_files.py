@@ -67,7 +67,8 @@ def test_a_long_name(tmp_path: Path) -> None:
 
 
 def test_a_folder_takes_the_place_of_one_of_ours_only(tmp_path: Path) -> None:
-    mine = {"manifest.json": b'{"schema": "hwnorm.manifest/1", "hwnorm": "0.1.0"}', "deep/er/file.txt": b"1"}
+    about = b'{"schema": "hwnorm.manifest/1", "files": ["manifest.json", "deep/er/file.txt"]}'
+    mine = {"manifest.json": about, "deep/er/file.txt": b"1"}
     write_folder(tmp_path / "made", mine)
     assert (tmp_path / "made" / "deep" / "er" / "file.txt").read_bytes() == b"1"
     write_folder(tmp_path / "made", {**mine, "deep/er/file.txt": b"2"})
@@ -76,4 +77,7 @@ def test_a_folder_takes_the_place_of_one_of_ours_only(tmp_path: Path) -> None:
     (tmp_path / "theirs" / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="exists and was not made by hwnorm"):
         write_folder(tmp_path / "theirs", mine)
+    (tmp_path / "made" / "notes.txt").write_text("the user's own")
+    with pytest.raises(InputError, match=r"holds notes\.txt, which hwnorm did not write"):
+        write_folder(tmp_path / "made", mine)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "theirs"]

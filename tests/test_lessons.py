@@ -1,4 +1,4 @@
-"""The seven things that an experiment showed and intuition misses (docs/numerics.md), each shown again."""
+"""Seven things about this arithmetic that intuition misses, each shown."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def trained(norm: str, bits: int, gradient_bits: int = 0, x_bits: int = 0) -> Re
 def test_lesson_5_round_dx(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three quarters of all |dx| are at most one LSB, so a shift without the half is a bias: 86 % becomes 65 %.
 
-    The network is tiny (48 wide, 500 steps, chance is 17 %); the larger one of docs/numerics.md fell from 98.9 to 19 %.
+    The network is tiny (48 wide, 500 steps, chance is 17 %).
     """
     rounded = trained(norm, 8)
     assert rounded.small > 0.7
@@ -151,8 +151,8 @@ def test_lesson_5_truncation_is_a_bias(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lesson_6_l1_and_l2_train_alike() -> None:
-    """In float and at 8 and 6 bits within three points of each other, and of float. At 4 bits, where the network of
-    docs/numerics.md still trained, this tiny one learns half as much, by either (within what a seed changes)."""
+    """In float and at 8 and 6 bits within three points of each other, and of float. At 4 bits this tiny network learns
+    half as much, by either (within what a seed changes)."""
     for bits, least in ((0, 84), (8, 83), (6, 81)):
         l1, l2 = trained("l1", bits).accuracy, trained("l2", bits).accuracy
         assert min(l1, l2) > least, (bits, l1, l2)
@@ -163,7 +163,7 @@ def test_lesson_6_l1_and_l2_train_alike() -> None:
 def test_lesson_6_what_breaks_is_not_the_square() -> None:
     """Narrowed to 3 and to 2 bits, x or the gradient, L1 and L2 lose as much: no width breaks the square alone.
 
-    That the gradient breaks before x, as docs/numerics.md saw in larger networks, does not show at this size: with 500
+    Whether the gradient breaks before x does not show at this size: with 500
     steps on easy gradients it is x of 3 bits that costs more. Two bits are too few for either.
     """
     for gradient_bits, x_bits in ((3, 0), (0, 3)):

@@ -101,7 +101,7 @@ class Group:
         return gamma * self.xhat + beta
 
     def dx(self, dy: Array, gamma: Array) -> Array:
-        """FACTS section 1; of a dead group 0."""
+        """By the papers' equations; of a dead group 0."""
         dy = dy.astype(LONG)
         if self.norm == "mean-only":
             return dy - dy.sum(axis=1, keepdims=True) / self.s

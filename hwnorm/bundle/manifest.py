@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,11 @@ from hwnorm.views.count import executed, traffic
 
 SCHEMA = "hwnorm.manifest/1"
 DEFAULT_MAX_ELEMENTS = 1024
+REQUIRED: dict[str, type] = {
+    **dict.fromkeys(("kind", "name", "norm", "form", "direction", "reciprocal"), str),
+    **dict.fromkeys(("bits", "lanes", "guard"), int),
+    "vectors": dict,
+}
 
 
 def manifest(
@@ -61,10 +66,10 @@ def manifest(
     }
 
 
-def parts(name: str, command: str, folders: tuple[str, ...]) -> dict[str, Any]:
+def parts(name: str, command: str, folders: tuple[str, ...], files: Iterable[str]) -> dict[str, Any]:
     """Of a folder that holds others."""
     head = {"schema": SCHEMA, "hwnorm": hwnorm.__version__, "kind": "parts"}
-    return {**head, "name": name, "command": command, "parts": list(folders)}
+    return {**head, "name": name, "command": command, "parts": list(folders), "files": ["manifest.json", *files]}
 
 
 def read(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -78,8 +83,14 @@ def read(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
         raise InputError(f"{path}: cannot be read: {fault}") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise InputError(f"{path}: not a manifest of this hwnorm ({SCHEMA})")
-    if data["kind"] == "parts":
-        return [entry for part in data["parts"] for entry in read(folder / part)]
+    if data.get("kind") == "parts":
+        names = data.get("parts")
+        if not isinstance(names, list) or not names or not all(isinstance(n, str) and n.isidentifier() for n in names):
+            raise InputError(f"{path}: 'parts' must name folders in it")
+        return [entry for name in names for entry in read(folder / name)]
+    for key, kind in REQUIRED.items():
+        if not isinstance(data.get(key), kind):
+            raise InputError(f"{path}: {key!r} is missing or no {kind.__name__}; make the folder again")
     return [(folder, data)]
 
 

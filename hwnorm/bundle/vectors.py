@@ -16,7 +16,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwnorm.ir import Op, Rate
 from hwnorm.precision import quantise
 from hwnorm.views.int_ref import Call, Value
 
@@ -80,8 +79,3 @@ def word(values: dict[str, Value], name: str, g: int) -> int:
 def _stream(value: Value, groups: int, elements: int) -> np.ndarray:
     rows = value.v.reshape(len(value.v), -1)
     return np.broadcast_to(rows, (groups, elements))
-
-
-def stream_names(call: Call) -> tuple[str, ...]:
-    graph = call.program.graph
-    return tuple(n.name for n in graph if n.op is Op.INPUT and n.rate is Rate.ELEM)

@@ -4,7 +4,7 @@
       add: {energy_pj: {8: 0.03, 32: 0.1}, grows: linear, origin: CITED}    # by width, or one number for any width
       abs: {as: add, factor: 1.0, origin: ASSUMED}                          # like another; per_bit: times its width
     memory:
-      sram: {energy_pj_per_byte: 1.25, origin: CITED}
+      sram: {energy_pj_per_byte: {8: 1.25, 32: 2.5}, origin: CITED}         # by KiB, or one number for any size
 
 A device that lacks an operation, or a quantity of it, says so by name when it is asked: nothing costs a silent zero.
 """
@@ -66,12 +66,17 @@ class Device:
         sizes = {_size((w, w), entry.get("grows", "linear")): float(value) for w, value in table.items()}
         return Figure(_between(sizes, size), origin if size in sizes else weakest(origin, Origin.ASSUMED))
 
-    def per_byte(self, memory: str) -> Figure:
-        """Energy in pJ of moving one byte."""
+    def per_byte(self, memory: str, size_kib: float = 0.0) -> Figure:
+        """Energy in pJ of moving one byte; of a memory of that size, where the device tells sizes apart."""
         entry = self.memory.get(memory)
         if entry is None:
             raise InputError(f"device {self.name} has no memory {memory!r}, which this count needs")
-        return Figure(float(entry["energy_pj_per_byte"]), Origin(entry["origin"]))
+        energy, origin = entry["energy_pj_per_byte"], Origin(entry["origin"])
+        if not isinstance(energy, dict):
+            return Figure(float(energy), origin)
+        sizes = {float(kib): float(value) for kib, value in energy.items()}
+        held = min(max(size_kib, min(sizes)), max(sizes))
+        return Figure(_between(sizes, held), origin if size_kib in sizes else weakest(origin, Origin.ASSUMED))
 
 
 def _size(widths: tuple[int, ...], grows: str) -> float:
@@ -181,7 +186,10 @@ def _check_memory(where: str, kind: str, entry: Any) -> None:
     if not isinstance(entry, dict) or "energy_pj_per_byte" not in entry:
         raise InputError(f"{where}: needs energy_pj_per_byte, a number")
     _check_keys(where, entry, MEMORY_KEYS)
-    _check_number(f"{where}.energy_pj_per_byte", entry["energy_pj_per_byte"])
+    energy = entry["energy_pj_per_byte"]
+    for size, value in energy.items() if isinstance(energy, dict) and energy else [(1, energy)]:
+        _check_number(f"{where}.energy_pj_per_byte", size)
+        _check_number(f"{where}.energy_pj_per_byte", value)
     _check_origin(where, entry)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import hwnorm
 from hwnorm.cost.device import Device, load_device
-from hwnorm.cost.figure import Figure, Origin
+from hwnorm.cost.figure import Figure, Origin, weakest
 from hwnorm.cost.paper import PaperCost, paper_cost, ratio, saving
 from hwnorm.cost.placement import AS_IS, Placed, place, replaces
 from hwnorm.cost.streaming import Machine, Pass, Stream
@@ -127,8 +127,9 @@ class Result:
             assert tally is not None
             for (operation, widths, symbol), times in tally.items():
                 arithmetic += device.cost(operation, "energy_pj", widths).times(times * often[symbol] * 1e-12)
-        sram = device.per_byte("sram").times(sum(p.sram_bytes for p in passes) * 1e-12)
+        sram = device.per_byte("sram", self.machine.onchip_kib).times(sum(p.sram_bytes for p in passes) * 1e-12)
         dram = device.per_byte("dram").times(sum(p.dram_bytes for p in passes) * 1e-12)
+        sram, dram = (replace(f, origin=weakest(f.origin, Origin.ASSUMED)) for f in (sram, dram))  # as the bytes are
         return {
             "energy_j": arithmetic + sram + dram,
             "energy_arithmetic_j": arithmetic,
@@ -234,7 +235,7 @@ class Estimate:
 
 def estimate(
     network: Network,
-    norms: Iterable[str] = DEFAULT_NORMS,
+    norms: Iterable[str] | None = None,
     batch: int | None = None,
     *,
     phase: Phase = "training",
@@ -246,12 +247,15 @@ def estimate(
 ) -> Estimate:
     """Count and price the network's normalizations under each of ``norms``.
 
-    ``batch`` replaces the network's own. ``device`` prices the executed operations; the paper's accounting always has
-    its Table IV. Errors name what is unknown or missing.
+    By default l2 and l1 in the place of every batch norm; in a network that has none, layer and layer-l1 in the place
+    of its layer and rms norms, or as-is. ``batch`` replaces the network's own. ``device`` prices the executed
+    operations; the paper's accounting always has its Table IV. Errors name what is unknown or missing.
     """
-    names = tuple(norms)
-    if not names:
-        raise ValueError("give at least one norm to count")
+    names = default_norms(network) if norms is None else tuple(norms)
+    if not names or isinstance(norms, str):
+        raise ValueError('give a list of norms to count, such as ["l2", "l1"]')
+    if len(set(names)) < len(names):
+        raise ValueError(f"a norm is named twice: {', '.join(names)}")
     if phase not in PHASES:
         raise ValueError(f"phase must be {', '.join(PHASES)}, not {phase!r}")
     if accounting is not None and accounting not in ACCOUNTINGS:
@@ -270,6 +274,13 @@ def estimate(
         results.append(Result(name, phase, tuple(placed), counted, machine, priced, load_device(PAPER_DEVICE)))
     accountings = (accounting,) if accounting else ACCOUNTINGS
     return Estimate(network, size, phase, bits, tuple(results), accountings, _warnings(network, names))
+
+
+def default_norms(network: Network) -> tuple[str, ...]:
+    kinds = {layer.kind for layer in network.layers}
+    if "batch_norm" in kinds or not kinds:
+        return DEFAULT_NORMS
+    return ("layer", "layer-l1") if kinds & {"layer_norm", "rms_norm"} else (AS_IS,)
 
 
 def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: Machine) -> Counted:

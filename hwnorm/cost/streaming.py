@@ -37,8 +37,8 @@ class Machine:
         if not 1 <= self.lanes <= 64:
             raise ValueError(f"lanes must be an integer from 1 to 64, not {self.lanes}")
         for name in ("clock_mhz", "onchip_kib", "dram_gbps"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+            if not 1e-6 <= getattr(self, name) <= 1e12:
+                raise ValueError(f"{name} must be from 1e-6 to 1e12, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,17 +49,13 @@ def bulk(engine: Engine, direction: str, folder: Path, total: int, told: Callabl
     done, seen, spent = 0, 0, 0.0
     with TemporaryDirectory() as scratch:
         library = Path(scratch) / "kernel.so"
-        compile_with(FAST, [next(folder.glob("*_bulk.cpp")), *kernel_sources(folder)], library)
+        compile_with(FAST, sorted(p for p in folder.glob("*.cpp") if p.name != "test_bench.cpp"), library)
         run = ctypes.CDLL(str(library)).run
         while done < total:
             spent += _compare(run, kernel, _batch(engine, direction, rng, groups, m), groups, m, seen)
             done, seen = done + groups * m, seen + groups
             told(done)
     return Report(done, seen, spent)
-
-
-def kernel_sources(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.cpp") if path.name != "test_bench.cpp" and not path.stem.endswith("_bulk")]
 
 
 def _batch(engine: Engine, direction: str, rng: np.random.Generator, groups: int, m: int) -> Call:

@@ -41,7 +41,7 @@ DIALECTS = {
         # pragmas are the HLS tool's; ap_int's own default constructor reads what it has not written
         flags=("-Wno-unknown-pragmas", "-Wno-uninitialized", "-Wno-maybe-uninitialized"),
         headers="ap_int.h",
-        synthesise="vitis_hls -f run_hls.tcl",
+        synthesise="`vitis_hls -f run_hls.tcl`.",
         pipeline="#pragma HLS PIPELINE II=1",
         unroll="#pragma HLS UNROLL",
         dataflow="#pragma HLS DATAFLOW",
@@ -50,14 +50,12 @@ DIALECTS = {
     "ac": Dialect(
         flags=("-Wno-unknown-pragmas",),
         headers="ac_int.h",
-        synthesise="catapult -shell   # or any tool that takes ac_int; the top function is marked in the source",
+        synthesise="Any tool that takes ac_int, such as Catapult; the top function is marked in the source.",
         pipeline="#pragma hls_pipeline_init_interval 1",
         unroll="#pragma hls_unroll yes",
         top="#pragma hls_design top",
     ),
-    "plain": Dialect(
-        synthesise="any tool that takes C++17 with 128-bit integers; the ap dialect is made for Vitis HLS"
-    ),
+    "plain": Dialect(synthesise="This dialect is for compilers; the ap and ac dialects are for HLS tools."),
 }
 
 
@@ -75,7 +73,7 @@ def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, co
         "equation": engine.norm.cite,
         "command": command,
         "dialect": dialect,
-        "flags": " ".join(style.flags),
+        "flags": " ".join([*style.flags, *(['-isystem "$HWNORM_HLS_INCLUDE"'] if style.headers else [])]),
         "synthesise": style.synthesise,
         "guard": f"{name.upper()}_HPP",
         "lanes": lanes,
@@ -86,6 +84,7 @@ def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, co
         "stream_types": {n.name: kernel.printer.port_type(n) for n in streams(kernel)},
         "first_beat": stages[0].loads,
         "streams_out": outputs,
+        "groups": len(vectors.files["groups_in.hex"]),
         "pipeline": style.pipeline,
         "unroll": style.unroll,
         "dataflow": style.dataflow,
@@ -96,7 +95,6 @@ def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, co
     about = manifest.manifest(engine, direction, lanes, "hls", name, command, vectors) | {"dialect": dialect}
     found = {f"vectors/{file}": data for file, data in vectors.render().items()}
     found["vectors/README.md"] = _text("vectors.md").encode()
-    found["manifest.json"] = manifest.render(about)
     for target, template in (
         (f"{name}.hpp", "kernel.hpp.j2"),
         (f"{name}.cpp", "kernel.cpp.j2"),
@@ -108,6 +106,7 @@ def emit(engine: Engine, direction: str, lanes: int, dialect: str, name: str, co
         found[target] = (_environment().get_template(template).render(frame).strip() + "\n").encode()
     found["integers.hpp"] = _text(f"hls/integers_{dialect}.hpp").encode()
     found["units.hpp"] = _text("hls/units.hpp").encode()
+    found["manifest.json"] = manifest.render(about | {"files": sorted([*found, "manifest.json"])})
     return found
 
 
@@ -197,5 +196,5 @@ def _text(name: str) -> str:
 
 
 def check_name(name: str) -> None:
-    if not name.isidentifier() or not name.isascii():
-        raise InputError(f"name must be an identifier such as l1_forward_b8_p4, not {name!r}")
+    if not name.isidentifier() or not name.isascii() or name in _text("hls/reserved.txt").split():
+        raise InputError(f"name must be an identifier such as l1_forward_b8_p4, and no word of C++, not {name!r}")

@@ -117,8 +117,10 @@ class Kernel:
                 update = f"{name} = {name} + {value};"
             case Op.RMAX:
                 update = f"{name} = (element == 0 || {value} > {name}) ? {value} : {name};"
-            case _:
+            case Op.RMIN:
                 update = f"{name} = (element == 0 || {value} < {name}) ? {value} : {name};"
+            case _:
+                raise AssertionError(f"{node!r} is no reduction")
         return Reduction(kind, name, update)
 
     def _beat(self, k: int) -> list[Node]:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hwnorm.errors import InputError, MissingTool, ToolFailed
 from hwnorm.hls.emit import DIALECTS
@@ -22,6 +23,15 @@ PACKAGED = {
     "ac": "templates/catapult/ac_types/include",
 }  # inside hls4ml, if installed
 LIMIT_S = 600
+DIFFERS, BAD_FILE = "differs from the reference", 2  # what the test bench's exit codes 1 and 2 mean
+
+
+def check(about: dict[str, Any], folder: Path, bulk: bool) -> None:
+    """Whether a manifest describes a folder that this room can run; InputError where it does not."""
+    if about["kind"] != "hls" or about.get("dialect") not in DIALECTS:
+        raise InputError(f"{folder}: a folder of kind {about['kind']!r} cannot be simulated here")
+    if bulk and (about["dialect"] != "plain" or about["direction"] == "inference"):
+        raise InputError(f"{folder}: --elements-total runs the plain dialect, forward or backward")
 
 
 def simulate(folder: Path, name: str, dialect: str) -> str:
@@ -34,7 +44,7 @@ def simulate(folder: Path, name: str, dialect: str) -> str:
         program = Path(scratch) / "test_bench"
         flags = (*STRICT, *style.flags, *_headers(dialect))
         compile_with(flags, [folder / f"{name}.cpp", folder / "test_bench.cpp"], program)
-        return _run([str(program), str(folder / "vectors")], "differs from the reference")
+        return _run([str(program), str(folder / "vectors")], DIFFERS)
 
 
 def compile_with(flags: Sequence[str], sources: Sequence[Path], target: Path) -> None:
@@ -56,7 +66,7 @@ def _headers(dialect: str) -> list[str]:
         if (home / wanted).is_file():
             return ["-isystem", str(home)]
     raise MissingTool(
-        f"{wanted} was not found: set {INCLUDE} to the folder that has it, or pip install hls4ml, which has"
+        f"{wanted} was not found: set {INCLUDE} to the folder that has it, or pip install --no-deps hls4ml, which has"
     )
 
 
@@ -66,6 +76,8 @@ def _run(command: Sequence[str], what: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         raise ToolFailed(f"{command[0]} did not end within {LIMIT_S} s") from None
+    if done.returncode == BAD_FILE and what == DIFFERS:
+        raise InputError(f"{command[-1]}: {done.stderr.strip()}; make the folder again")
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         first = next((line for line in lines if "error" in line), lines[0])

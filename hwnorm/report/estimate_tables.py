@@ -121,12 +121,21 @@ def flat(estimate: Estimate) -> Table:
                     [result.name, accounting, name, times, "operations", ""] for name, times in (ops or {}).items()
                 ]
         if "executed" in estimate.accountings:
+            for direction, sweeps in result.sweeps.items():
+                rows.append([result.name, "executed", f"sweeps_{direction}", sweeps, "sweeps", ""])
+            for what in ("read", "written"):
+                rows.append([result.name, "executed", f"bytes_{what}", result.traffic_bytes(what), "bytes", ""])
             for name, figure in result.cost.items():
-                rows.append([result.name, "executed", name, figure.value, UNITS.get(name, ""), figure.origin.value])
+                unit = UNITS.get(name) or name.rpartition("_")[2].upper()
+                rows.append([result.name, "executed", name, figure.value, unit, figure.origin.value])
         if "paper" in estimate.accountings:
             for name, entry in result.paper.to_dict().items():
                 if isinstance(entry, dict):
                     rows.append([result.name, "paper", name, entry["value"], name.rpartition("_")[2], entry["origin"]])
+    for row in estimate.comparison():
+        for name in ("speedup", "power_saving", "energy_saving", "speedup_with_root", "power_saving_with_root"):
+            if name in row:
+                rows.append([row["norm"], row["accounting"], f"{name}_against_{row['against']}", row[name], "", ""])
     return Table(("norm", "accounting", "quantity", "value", "unit", "origin"), rows)
 
 

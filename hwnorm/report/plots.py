@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +76,10 @@ def cost(estimate: Estimate) -> Figure:
     if "paper" in estimate.accountings:
         panels["time, paper accounting (s)"] = _each(estimate, lambda r: r.paper.time_ns.value * 1e-9)
         panels["power, paper accounting (kW)"] = _each(estimate, lambda r: r.paper.power_uw.value * 1e-9)
-    if "executed" in estimate.accountings and all(r.cost for r in estimate.results):
-        panels["time, executed (s)"] = _each(estimate, lambda r: r.cost["time_s"].value)
-        if all("energy_j" in r.cost for r in estimate.results):
-            panels["energy, executed (J)"] = _each(estimate, lambda r: r.cost["energy_j"].value)
+    for label, name in (("time, executed (s)", "time_s"), ("energy, executed (J)", "energy_j")):
+        if "executed" in estimate.accountings and any(name in r.cost for r in estimate.results):
+            # a norm that is not built leaves a gap
+            panels[label] = _each(estimate, lambda r, name=name: r.cost[name].value if name in r.cost else nan)
     return grouped([estimate.network.name], panels, _title(estimate))
 
 

@@ -146,7 +146,7 @@ class NewtonReciprocal:
         dn, e = normalise(d, self.operand_width)
         live = dn > 0
         mantissa = np.where(live, dn, 1 << (self.operand_width - 1))
-        frac = self.width + 2
+        frac = max(self.width + 2, 10)  # the seed has to fit
         if frac + self.operand_width + 2 >= 62:
             mantissa = mantissa.astype(object)
         seed_width = 10
@@ -157,7 +157,7 @@ class NewtonReciprocal:
         for _ in range(2):
             gap = (2 << frac) - ((mantissa * r) >> self.operand_width)
             r = (r * gap) >> frac if mantissa.dtype == object else _wide_multiply(r, gap, frac)
-        return _scaled((r + 4) >> 3, e, live, self.width)
+        return _scaled(shift_right(r, frac - self.width + 1), e, live, self.width)
 
 
 def _wide_multiply(a: Ints, b: Ints, shift: int) -> Ints:

@@ -24,7 +24,7 @@ from hwnorm.errors import did_you_mean
 from hwnorm.ir import REDUCTIONS, Graph, Node, Op, Rate, is_constant, is_flag, mask_symbol
 from hwnorm.norms.form import Norm
 from hwnorm.precision import Types
-from hwnorm.schedule import Schedule
+from hwnorm.schedule import Schedule, Sweep
 
 Phase = Literal["forward", "backward", "training", "inference"]
 PHASES: dict[str, tuple[str, ...]] = {
@@ -87,7 +87,7 @@ class Tally(Counter[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Bits per element that the sweeps move, and what is held on chip."""
+    """Bits per element that the sweeps move, and what is held on chip. A sample's mask is an address, and not moved."""
 
     read: int = 0  # by all sweeps together
     first: int = 0  # of these by the first sweep, from outside
@@ -182,14 +182,18 @@ def traffic(schedule: Schedule, types: Types) -> Traffic:
     sweeps = schedule.unconditional
     later = [stream for sweep in sweeps[1:] for stream in sweep.reads if not _is_parameter(stream)]
     return Traffic(
-        read=sum(_bits(sweep.reads, types) for sweep in sweeps),
-        first=_bits(sweeps[0].reads, types) if sweeps else 0,
+        read=sum(_bits(_moved(sweep), types) for sweep in sweeps),
+        first=_bits(_moved(sweeps[0]), types) if sweeps else 0,
         written=sum(_bits((*sweep.writes, *sweep.keeps), types) for sweep in sweeps),
         kept=sum(_bits(sweep.keeps, types) for sweep in sweeps),
         replayed=_bits(later, types),
         sweeps=len(sweeps),
         conditional=len(schedule.sweeps) - len(sweeps),
     )
+
+
+def _moved(sweep: Sweep) -> list[Node]:
+    return [node for node in sweep.reads if mask_symbol(node) is None]
 
 
 def _bits(nodes: Iterable[Node], types: Types) -> int:

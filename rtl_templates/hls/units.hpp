@@ -114,7 +114,7 @@ template <class T, class V> scaled<T> reciprocal_pwl(const V& d, int w, int widt
 
 // A seed of 10 bits and two Newton steps.
 template <class T, class V> scaled<T> reciprocal_newton(const V& d, int w, int width, int given_frac) {
-    const int seed = 10, frac = width + 2;
+    const int seed = 10, frac = width + 2 > 10 ? width + 2 : 10;
     const scaled<T> n = normalise<T>(T(d), w);
     if (n.mantissa == T(0)) return {T(0), n.frac + width - 1 - given_frac};
     T top = round_half_up<T>(n.mantissa, w - seed);
@@ -124,7 +124,7 @@ template <class T, class V> scaled<T> reciprocal_newton(const V& d, int w, int w
         const T gap = (T(2) << frac) - ((n.mantissa * r) >> w);
         r = (r * gap) >> frac;
     }
-    return clamped<T>((r + T(4)) >> 3, n.frac, width, given_frac);
+    return clamped<T>(round_half_up<T>(r, frac - width + 1), n.frac, width, given_frac);
 }
 
 // floor(sqrt(V * 2**t)), t even and as large as keeps V * 2**t within 2 * width bits.

@@ -43,7 +43,7 @@ def test_the_shipped_devices_are_named_and_say_their_source() -> None:
         assert device.summary and device.source
 
 
-# FACTS: L1BN Table IV, by hand
+# L1BN Table IV, by hand
 TABLE_IV = {
     "sign": (153, 0, 1, 2),
     "abs": (337, 0, 1, 6),

@@ -293,7 +293,7 @@ def test_the_papers_device_cannot_price_the_datapath(two_layers: Network) -> Non
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"norms": []}, "give at least one norm"),
+        ({"norms": []}, "give a list of norms"),
         ({"phase": "train"}, "phase must be forward, backward, training, inference, not 'train'"),
         ({"accounting": "all"}, "accounting must be paper or executed, not 'all'"),
         ({"batch": 0}, "batch must be a positive integer, not 0"),

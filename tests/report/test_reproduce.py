@@ -90,9 +90,12 @@ def test_fig4_by_accounting() -> None:
     root = 14 * 4048 / (128 * 1_048_576)
     assert readings["Table IV, root included, training"][0] == pytest.approx(1.5 + root)
     assert readings["Table IV, root included, forward"][0] == pytest.approx(3 + 2 * root)
-    for bits in (8, 16, 24):  # each further thing that is counted leaves less of the saving
-        saved = [readings[f"executed, {bits} bits: {what}"][1] for what in ("all arithmetic", "and on-chip memory", "and external memory")]  # fmt: skip  # noqa: E501
-        assert saved == sorted(saved, reverse=True)
+    for bits in (8, 16, 24):  # of the arithmetic L1 saves a third and more, of the whole next to nothing
+        arithmetic, on_chip, whole = (
+            readings[f"executed, {bits} bits: {what}"][1]
+            for what in ("all arithmetic", "and on-chip memory", "and external memory")
+        )
+        assert arithmetic > 1 / 3 and on_chip < arithmetic / 2 and abs(whole) < 0.03
 
 
 def test_fig4_journal_by_hand() -> None:

@@ -137,7 +137,7 @@ def first_extreme(x: Any, which: Callable[..., Any]) -> Any:
 
 
 def torch_forward(norm: Norm, v: dict[str, Any], l1_scale: float = 1.0) -> Any:
-    """FACTS section 1: y, or for the standardization loss (y, loss)."""
+    """The papers' forward equations: y, or for the standardization loss (y, loss)."""
     x = v["x"]
     everything = torch.ones((1, M), dtype=torch.float64)
     part = v["sampled"] if norm.sampling else everything
@@ -409,7 +409,7 @@ def backward_error(x: Any, dy: Any) -> float:
 
 
 def test_eq_12_as_printed_is_not_the_gradient() -> None:
-    """FACTS section 1, erratum: Eq. 12 counts the path through mu twice, Eq. 15 is right.
+    """Erratum of L1BN: Eq. 12 counts the path through mu twice, Eq. 15 is right.
 
     Which is right central differences say. The difference is mean(g * xhat) * mean(sgn) / sigma at every element: so it
     grows with the skew of x, and with how far dy goes along x. Here dy goes along it by a quarter, as a loss does that
