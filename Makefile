@@ -30,7 +30,7 @@ reports: .venv/used
 	$(BIN)/hwnorm list norms --format markdown -o docs/catalogue.md
 
 bench: .venv/tested
-	$(BIN)/pip install --quiet '.[bench]'
+	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/bench_reference.py
 	$(BIN)/python benchmarks/bench_estimate.py
 
