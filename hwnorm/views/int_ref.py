@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, assert_never
 import numpy as np
 
 from hwnorm.fixed import Format, Ints, integer_dtype, saturate, shift_right
-from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_flag
+from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_constant, is_flag
 from hwnorm.precision import Fixed, Precision, Relative, Scaled, Type, Types, Widened, quantise
 from hwnorm.schedule import Schedule, Sweep, elementwise, schedule
 from hwnorm.units import Divider, Gain, Root, reciprocal_unit
@@ -68,6 +68,17 @@ class Program:
         return run.found()
 
 
+def constants(program: Program, setting: Setting) -> dict[Node, tuple[int, int]]:
+    """What does not change while a layer runs, as the host computes it: (integer, fraction bits)."""
+    run, found = _Run(program, {}, setting), {}
+    for node in program.graph:
+        if is_constant(node):
+            value = run.evaluate(node, [run.values[a] for a in node.args])
+            run.values[node] = value
+            found[node] = int(value.v.flat[0]), int(np.asarray(value.frac).flat[0])
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A program with the data of one call: what hardware is handed, before it computes anything."""
@@ -87,9 +98,9 @@ class _Run:
         self.program, self.inputs, self.setting = program, inputs, setting
         self.types, self.precision = program.types, program.precision
         self.values: dict[Node, Value] = {}
-        streams = [inputs[n.name].v for n in program.graph if n.op is Op.INPUT and n.rate is Rate.ELEM]
-        self.groups = max(len(stream) for stream in streams)
-        self.elements = streams[0][0].size
+        streams = [inputs[n.name].v for n in program.graph if n.name in inputs and n.rate is Rate.ELEM]
+        self.groups = max((len(stream) for stream in streams), default=1)
+        self.elements = streams[0][0].size if streams else 0
         self._rows: dict[Node, tuple[slice, Value]] = {}
 
     def rows(self, node: Node, groups: slice) -> Value:

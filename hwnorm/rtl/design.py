@@ -1,0 +1,52 @@
+"""An engine's direction as hardware: what was asked for, the plan, the Amaranth module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from hwnorm.engine import Engine
+from hwnorm.ir import Node, Setting
+from hwnorm.rtl.engine import EngineBlock
+from hwnorm.rtl.lower import Range
+from hwnorm.rtl.plan import Plan, Shape
+
+
+@dataclass(frozen=True)
+class Design:
+    engine: Engine
+    direction: str
+    lanes: int
+    external: bool = False
+    results: bool = True
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(self.lanes, self.engine.max_elements, self.baked, self.external, self.results)
+
+    @property
+    def baked(self) -> Setting | None:
+        """The layer that is built in: of groups of one length, if they are not sampled (how many are is not known)."""
+        m = self.engine.elements
+        return self.engine.setting(m) if m is not None and not self.engine.norm.sampling else None
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Layers whose registers span what a loaded register has to hold: every power of two, and the longest."""
+        most = self.engine.max_elements
+        lengths = [1 << k for k in range(most.bit_length())] + [most]
+        return [self.engine.setting(m) for m in lengths]
+
+    @cached_property
+    def plan(self) -> Plan:
+        return Plan(self.engine.program(self.direction), self.shape, self.settings, self._saved_ranges())
+
+    def _saved_ranges(self) -> dict[Node, Range]:
+        """Of what the forward pass saved for this one."""
+        if self.direction != "backward" or "forward" not in self.engine.directions:
+            return {}
+        forward = Plan(self.engine.program("forward"), Shape(1, self.engine.max_elements), self.settings)
+        return forward.lowering.ranges()
+
+    def block(self, name: str) -> EngineBlock:
+        return EngineBlock(self.plan, name)

@@ -1,0 +1,133 @@
+"""What one lane of a sweep computes: cells per element behind registers, one element a cycle, nothing ever stops it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Value
+
+from hwnorm.ir import Rate
+from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind
+from hwnorm.rtl.names import Names
+from hwnorm.rtl.plan import SweepPlan
+from hwnorm.rtl.values import expression, literal, wired
+from hwnorm.units.hdl import Block, shape_of
+
+
+class Lane(Block):
+    """Ports: an element's streams at depth 0, ``<operand>_at_<d>`` the operands, each at the depth where it is used,
+    layer registers; out, each at its own depth, what is reduced, written or passed on."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        super().__init__(f"lane_{plan.number}")
+        self.plan, self.names = plan, Names()
+        self.at: dict[tuple[Cell, int], Any] = {}  # values by the depth at which they stand
+        self.operand: dict[tuple[Cell, int], Any] = {}
+        self.layer: dict[Cell, Any] = {}
+        self.first_in: dict[Cell, Any] = {}  # of FIRST cells: the flag that the sweep makes of all lanes' flags
+        self.streams: dict[Cell, Any] = {}
+        for cell in plan.arriving.values():
+            self.streams[cell] = self.at[cell, 0] = self.input(cell.name, shape_of(cell.format))
+        for cell, depth in plan.operands:
+            if cell not in plan.carries or self._used(cell, depth):
+                name = self.names.of(cell)
+                self.operand[cell, depth] = self.input(f"{name}_at_{depth}", shape_of(cell.format))
+        for cell in plan.cells:
+            self._place(cell)
+        self.results: dict[tuple[Cell, int], Any] = {}
+
+    def out(self, cell: Cell, depth: int, name: str) -> Any:
+        """A port that shows a value at a depth, delayed as far as it takes."""
+        if (cell, depth) not in self.results:
+            port = self.output(name, shape_of(cell.format))
+            self.m.d.comb += port.eq(self.value(cell, depth))
+            self.results[cell, depth] = port
+        return self.results[cell, depth]
+
+    def value(self, cell: Cell, depth: int) -> Any:
+        """An element's value at a depth, or a value per group as it stands there."""
+        if cell.is_const:
+            return literal(cell)
+        if cell.rate is Rate.STAT:
+            return self._per_group(cell, depth)
+        if (cell, depth) not in self.at:
+            if cell.kind in WIRING:
+                self.at[cell, depth] = wired(cell, self.value(cell.args[0], depth))
+            else:
+                earlier = self.value(cell, depth - 1)
+                late = self.register(f"{self.names.of(cell)}_{depth}", shape_of(cell.format))
+                self.m.d.sync += late.eq(earlier)
+                self.at[cell, depth] = late
+        return self.at[cell, depth]
+
+    def _used(self, cell: Cell, depth: int) -> bool:
+        return any(cell in c.args and depth in self.plan.operand_depths(c) for c in self.plan.cells)
+
+    def _per_group(self, cell: Cell, depth: int) -> Any:
+        if (cell, depth) in self.operand:
+            return self.operand[cell, depth]
+        if cell.kind is Kind.LAYER:
+            if cell not in self.layer:
+                self.layer[cell] = self.input(cell.name, shape_of(cell.format))
+            return self.layer[cell]
+        assert cell.static, f"{cell!r} does not reach this depth"
+        return wired(cell, self._per_group(cell.args[0], depth)) if cell.kind in WIRING else expression(
+            cell, lambda a: self._per_group(a, depth) if not a.is_const else literal(a)
+        )
+
+    def _place(self, cell: Cell) -> None:
+        depth, ready = self.plan.depth(cell), self.plan.ready[cell]
+        match cell.kind:
+            case Kind.STREAM | Kind.LEFT | Kind.RIGHT:
+                return
+            case Kind.FIRST:
+                self.first_in[cell] = self.at[cell, ready] = self.input(f"{self.names.of(cell)}_first")
+            case Kind.MUL:
+                self._multiply(cell, depth)
+            case Kind.SHIFT:
+                self._shift(cell, depth)
+            case _:
+                value = expression(cell, lambda a: self.value(a, depth))
+                signal = self.register(self.names.of(cell), shape_of(cell.format))
+                self._drive(cell.latency, signal, value)
+                self.at[cell, ready] = signal
+
+    def _drive(self, latency: int, signal: Any, value: Any) -> None:
+        assert latency <= 1
+        if latency:
+            self.m.d.sync += signal.eq(value)
+        else:
+            self.m.d.comb += signal.eq(value)
+
+    def _multiply(self, cell: Cell, depth: int) -> None:
+        """Each element's factor in a register of its own, as a DSP block has them."""
+        name = self.names.of(cell)
+        factors: dict[Cell, Any] = {}
+        for arg in cell.args:
+            if arg in factors:
+                continue
+            if arg.rate is Rate.STAT:
+                factors[arg] = self.value(arg, depth + 1)
+            else:
+                factors[arg] = self.register(f"{name}_factor_{len(factors)}", shape_of(arg.format))
+                self.m.d.sync += factors[arg].eq(self.value(arg, depth))
+        product = self.register(name, shape_of(cell.format))
+        self.m.d.sync += product.eq(factors[cell.args[0]] * factors[cell.args[1]])
+        self.at[cell, depth + 2] = product
+
+    def _shift(self, cell: Cell, depth: int) -> None:
+        """A barrel shifter, its largest steps first, so that what is left gets narrower."""
+        value, amount = cell.args
+        bits, moved = amount.format.width, self.value(value, depth)
+        top = bits
+        for step in range(cell.latency):
+            low = max(top - SHIFT_STEP, 0) if step < cell.latency - 1 else 0
+            by = Value.cast(self.value(amount, depth + step))[low:top]
+            shifted = moved >> (by << low) if low else moved >> by
+            remaining = (1 << low) - 1  # that the later steps can still take away
+            lowest = min(value.lo, value.lo >> (amount.hi - min(remaining, amount.hi)))
+            shape = shape_of(Cell(Kind.CONST, lo=lowest, hi=value.hi).format)
+            late = self.register(f"{self.names.of(cell)}_{step}" if step < cell.latency - 1 else self.names.of(cell), shape)
+            self.m.d.sync += late.eq(shifted)
+            moved, top = late, low
+        self.at[cell, depth + cell.latency] = moved

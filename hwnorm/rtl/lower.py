@@ -1,0 +1,439 @@
+"""A typed graph as cells: fraction bits become wiring, exponents become small adders, roundings become a half and a shift.
+
+The half that rounding adds costs no adder an element where it can be added to a value per group instead: y =
+(K*x + B + half) >> sh takes B + half, dx takes it through its select into Bp and Bn. ``offset`` pushes it there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import assert_never
+
+from hwnorm.fixed import Format, Rounding
+from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_constant, is_flag
+from hwnorm.precision import Fixed, Relative, Scaled, Type, Widened
+from hwnorm.rtl.cells import Cell, Cells, Kind
+from hwnorm.schedule import Sweep
+from hwnorm.units import Divider, Gain, Multiplier, Root, Rounder, reciprocal_unit
+from hwnorm.views.int_ref import Program, constants
+
+DX_FRAC = "dx_frac"  # the scale of dx: the one scale that is a field of the group
+WIDENS = "dx_gain"  # the roles that depend on it
+AT_DX = "dx"
+
+Range = tuple[int, int]
+
+
+class Lowering:
+    """The cells of one program. ``baked``: the setting whose registers are built in; None: they are loaded.
+
+    ``settings`` are the layers that loaded registers have to hold; ``ranges`` the exponents of values that an earlier
+    program saved.
+    """
+
+    def __init__(
+        self, program: Program, baked: Setting | None, settings: list[Setting], ranges: dict[Node, Range]
+    ) -> None:
+        self.program, self.types, self.precision = program, program.types, program.precision
+        self.cells = Cells()
+        self.constants = [constants(program, one) for one in ([baked] if baked else settings)]
+        self.is_baked = baked is not None
+        self.given_ranges = ranges
+        self.exponents: dict[Node, Cell] = {}
+        self.fields: dict[str, Cell] = {}  # of a group
+        self.registers: dict[str, Cell] = {}  # of a layer
+        self._stat: dict[Node, Cell] = {}
+        self._over_dx: dict[Node, Cell] = {}  # of a value widened for dx: its fraction bits above dx's
+        self._level = {n: k for k, s in enumerate(program.schedule.sweeps, 1) for n in s.reduces}
+
+    # What another program needs to know
+
+    def ranges(self) -> dict[Node, Range]:
+        return {node: (cell.lo, cell.hi) for node, cell in self.exponents.items()}
+
+    # Values per group
+
+    def stat(self, node: Node) -> Cell:
+        """The mantissa of a value per group."""
+        if node not in self._stat:
+            cell, kind = self._make_stat(node), self.types[node]
+            name = node.name if node.op is not Op.CONST else ""
+            self._stat[node] = self.cells.bounded(cell, kind.lo, kind.hi, name)
+        return self._stat[node]
+
+    def exponent(self, source: Node) -> Cell:
+        """The fraction bits of a scaled value, but for the constant part in its type."""
+        if source not in self.exponents:
+            self.stat(source)
+        return self.exponents[source]
+
+    def frac(self, kind: Type) -> Cell:
+        """All fraction bits of a value."""
+        total = self.cells.const(kind.frac)
+        for source in kind.scale:
+            total = self.cells.add(self.exponent(source), total)
+        return total
+
+    def _make_stat(self, node: Node) -> Cell:
+        c, args = self.cells, node.args
+        if is_constant(node) and node.op is not Op.CONST and node.role != WIDENS:
+            return self._constant(node)
+        match node.op:
+            case Op.CONST:
+                assert isinstance(node.value, int)
+                return c.const(node.value)
+            case Op.INPUT:
+                return self._field(node)
+            case Op.SUM | Op.RMAX | Op.RMIN:
+                raise AssertionError(f"{node!r} is lowered with its sweep")
+            case Op.DIV:
+                return self._divide(node)
+            case Op.MUL:
+                return self._product(self.stat(args[0]), self.stat(args[1]), node.name)
+            case Op.SQUARE:
+                return self._product(self.stat(args[0]), self.stat(args[0]), node.name)
+            case Op.SQRT:
+                return self._root(node)
+            case Op.RECIP:
+                return self._reciprocal(node)
+            case Op.CAST:
+                return self._stat_cast(node)
+            case Op.ALIGN:
+                return self._stat_align(node)
+            case _:
+                return self._simple(node, [self.stat(a) for a in args])
+
+    def _constant(self, node: Node) -> Cell:
+        """What does not change while a layer runs is computed on the host: built in, or a register that is loaded."""
+        c, kind = self.cells, self.types[node]
+        values = [found[node] for found in self.constants]
+        sources = [s for s in kind.scale if s not in self.exponents]
+        if self.is_baked:
+            for source in sources:
+                self.exponents[source] = c.const(values[0][1])
+            return c.const(values[0][0])
+        name = node.name or f"constant_{len(self.registers)}"
+        for source in sources:
+            fracs = [frac for _, frac in values]
+            register = c.leaf(Kind.LAYER, f"{name}_frac", min(fracs), max(fracs))
+            self.exponents[source] = self.registers[f"{name}_frac"] = register
+        self.registers[name] = c.leaf(Kind.LAYER, name, kind.lo, kind.hi)
+        return self.registers[name]
+
+    def _field(self, node: Node) -> Cell:
+        kind = self.types[node]
+        for source in kind.scale:
+            if source not in self.exponents:
+                lo, hi = self.given_ranges.get(source) or self._span(kind)
+                field = self.cells.leaf(Kind.FIELD, f"{node.name}_frac", lo, hi)
+                self.exponents[source] = self.fields[f"{node.name}_frac"] = field
+        self.fields[node.name] = self.cells.leaf(Kind.FIELD, node.name, kind.lo, kind.hi)
+        return self.fields[node.name]
+
+    @staticmethod
+    def _span(kind: Type) -> Range:
+        assert kind.exponent is not None, "an exponent of unknown range"
+        return kind.exponent
+
+    def dx_frac(self) -> Cell:
+        lo, hi = self.precision.dx_frac_range
+        return self.fields.setdefault(DX_FRAC, self.cells.leaf(Kind.FIELD, DX_FRAC, lo, hi))
+
+    def _product(self, a: Cell, b: Cell, name: str) -> Cell:
+        for value, factor in ((a, b), (b, a)):
+            if factor.is_const:
+                if factor.param == 0:
+                    return self.cells.const(0)
+                if factor.param & (factor.param - 1) == 0 and factor.param > 0:
+                    return self.cells.left(value, factor.param.bit_length() - 1)
+        unit = self.cells.unit(Multiplier(), (a, b), f"times_{name}" if name else "times")
+        corners = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
+        return self.cells.port(unit, "product", 0 if a is b else min(corners), max(corners))
+
+    def _divide(self, node: Node) -> Cell:
+        role = self.precision.role(node.role)
+        assert isinstance(role, Fixed)
+        n, d, kind = self.stat(node.args[0]), self.stat(node.args[1]), self.types[node]
+        if d.is_const and d.param & (d.param - 1) == 0:
+            return self.cells.left(n, role.frac - (d.param.bit_length() - 1))
+        unit = self.cells.unit(Divider(kind.format.width, role.frac), (n, d), f"divide_{node.name}")
+        return self.cells.port(unit, "q", kind.lo, kind.hi)
+
+    def _root(self, node: Node) -> Cell:
+        v, width = self.stat(node.args[0]), self._scaled(node).width
+        unit = self.cells.unit(Root(width), (v,), f"root_{node.name}")
+        half = self.cells.port(unit, "exponent", (2 * width - v.format.width) >> 1, width)
+        given = self.types[node.args[0]].frac // 2
+        self.exponents[node] = self.cells.add(half, self.cells.const(given), f"{node.name or 'root'}_frac")
+        return self.cells.port(unit, "mantissa", 0, (1 << width) - 1)
+
+    def _reciprocal(self, node: Node) -> Cell:
+        d, width = self.stat(node.args[0]), self._scaled(node).width
+        kind = reciprocal_unit(self.precision.reciprocal, width, width)
+        unit = self.cells.unit(kind, (d,), "reciprocal")
+        exponent = self.cells.port(unit, "exponent", width - 1, d.format.width + width)
+        self.exponents[node] = self.cells.sub(exponent, self.frac(self.types[node.args[0]]), "R_frac")
+        return self.cells.port(unit, "mantissa", 0, (1 << width) - 1)
+
+    def _scaled(self, node: Node) -> Scaled:
+        role = self.precision.role(node.role)
+        assert isinstance(role, Scaled)
+        return role
+
+    def _stat_cast(self, node: Node) -> Cell:
+        (arg,), c = node.args, self.cells
+        source = self.types[arg]
+        match self.precision.role(node.role):
+            case Fixed(frac, _, rounding):
+                shift = c.sub(self.frac(source), c.const(frac))
+                return self._rounded(self.stat(arg), shift, self.types[node].format, rounding, node.name)
+            case Scaled(width, base, (lo, hi)):
+                unit = c.unit(Gain(width, base, lo, hi), (self.stat(arg), self.frac(source)), f"gain_{node.name}")
+                self.exponents[node] = c.port(unit, "exponent", base + lo, base + hi, f"{node.name}_frac")
+                top = (1 << width) - 1
+                return c.port(unit, "mantissa", -top if source.lo < 0 else 0, top)
+            case Widened(_, extra):
+                over = c.sub(self.frac(source), self.dx_frac())
+                least = c.const(self.precision.guard)
+                self._over_dx[node] = c.larger(over, least)
+                left = c.sub(self._over_dx[node], over)
+                left = c.bounded(left, 0, extra)
+                self.exponents[node] = c.add(self._over_dx[node], self.dx_frac(), f"{node.name}_frac")
+                kind = self.types[node]
+                return c.shift_left(self.stat(arg), left, kind.lo, kind.hi, node.name)
+            case other:
+                raise AssertionError(f"{node!r}: cannot round to {other}")
+
+    def _stat_align(self, node: Node) -> Cell:
+        shift, fmt = self._align_shift(node)
+        return self._rounded(self.stat(node.args[0]), shift, fmt, Rounding.HALF_UP, node.name)
+
+    def _align_shift(self, node: Node) -> tuple[Cell, Format]:
+        """How far the value moves right, and what it saturates to."""
+        a, like = (self.types[arg] for arg in node.args)
+        role = self.precision.role(node.role) if node.role else Relative(0, 0)
+        assert isinstance(role, Relative)
+        shift = self._difference(a, like, a.frac - like.frac - role.guard)
+        return shift, Format(role.width, 0) if role.width else self.types[node].format
+
+    def _difference(self, a: Type, b: Type, constant: int) -> Cell:
+        """The fraction bits of a less those of b, what both have in common left out."""
+        ours, theirs = Counter(a.scale), Counter(b.scale)
+        total = self.cells.const(constant)
+        for source in (ours - theirs).elements():
+            total = self.cells.add(self.exponent(source), total)
+        for source in (theirs - ours).elements():
+            total = self.cells.sub(total, self.exponent(source))
+        return total
+
+    def _rounded(self, v: Cell, shift: Cell, result: Format, rounding: Rounding, name: str) -> Cell:
+        """Of a value per group: one adder where the shift is known, else a serial unit."""
+        c = self.cells
+        if shift.is_const:
+            if shift.param > 0 and rounding is Rounding.HALF_UP:
+                v = c.add(v, c.const(1 << (shift.param - 1)))
+            return c.saturate(c.left(v, -shift.param), result)
+        if v.is_const and v.param == 0:
+            return v
+        unit = c.unit(Rounder(shift.lo, shift.hi, result, rounding), (v, shift), f"round_{name}" if name else "round")
+        return c.port(unit, "result", result.lo, result.hi)
+
+    # Operations that are the same at both rates
+
+    def _simple(self, node: Node, args: list[Cell]) -> Cell:
+        c = self.cells
+        match node.op:
+            case Op.ADD:
+                a, b = self._met(node, args)
+                return c.add(a, b)
+            case Op.SUB:
+                a, b = self._met(node, args)
+                return c.sub(a, b)
+            case Op.MAX:
+                a, b = self._met(node, args)
+                return c.larger(a, b)
+            case Op.GT:
+                a, b = self._met(node, args)
+                return c.greater(a, b)
+            case Op.EQ:
+                a, b = self._met(node, args)
+                return c.equal(a, b)
+            case Op.SELECT:
+                a, b = (args[1], args[2]) if is_flag(node) else self._met(node, args)
+                return c.select(args[0], a, b)
+            case Op.ABS:
+                return c.absolute(args[0])
+            case Op.SIGN:
+                return c.sign(args[0])
+            case (
+                Op.INPUT | Op.LAYER | Op.CONST | Op.MUL | Op.DIV | Op.SQUARE | Op.SQRT | Op.RECIP | Op.LOG | Op.EXP
+                | Op.FIRST | Op.SUM | Op.RMAX | Op.RMIN | Op.CAST | Op.ALIGN
+            ):
+                raise AssertionError(f"{node!r} is lowered elsewhere")
+            case _:
+                assert_never(node.op)
+
+    def _met(self, node: Node, args: list[Cell]) -> tuple[Cell, Cell]:
+        """Both operands at the finer one's fraction bits, which differ by a constant."""
+        left, right = self._met_shifts(node)
+        return self.cells.left(args[-2], left), self.cells.left(args[-1], right)
+
+    def _met_shifts(self, node: Node) -> tuple[int, int]:
+        pair = node.args[-2:]
+        if any(n.op is Op.CONST and n.value == 0 for n in pair):
+            return 0, 0
+        fracs = [self.types[n].frac for n in pair]
+        return max(fracs) - fracs[0], max(fracs) - fracs[1]
+
+    # Values per element, one sweep at a time
+
+    def sweep(self, number: int, sweep: Sweep, streams: dict[Node, Cell]) -> "Elements":
+        return Elements(self, number, sweep, streams)
+
+    def reduction(self, node: Node, cell: Cell) -> Cell:
+        """The cell of a SUM, RMAX or RMIN over ``cell``; from now on ``stat`` knows it."""
+        kind = {Op.SUM: Kind.SUM, Op.RMAX: Kind.RMAX, Op.RMIN: Kind.RMIN}[node.op]
+        bound = self.types[node]
+        name = node.name or f"{kind.value}_{len(self._stat)}"
+        self._stat[node] = self.cells.reduce(kind, cell, bound.lo, bound.hi, name, self._level[node])
+        return self._stat[node]
+
+
+class Elements:
+    """What one sweep evaluates of an element. Streams are what it reads."""
+
+    def __init__(self, lowering: Lowering, number: int, sweep: Sweep, streams: dict[Node, Cell]) -> None:
+        self.of, self.cells, self.types = lowering, lowering.cells, lowering.types
+        self.number, self._found = number, dict(streams)
+
+    def value(self, node: Node) -> Cell:
+        if node.rate is Rate.STAT:
+            return self.of.stat(node)
+        if node not in self._found:
+            cell, kind = self._make(node), self.types[node]
+            self._found[node] = self.cells.bounded(cell, kind.lo, kind.hi, node.name)
+        return self._found[node]
+
+    def _make(self, node: Node) -> Cell:
+        c = self.cells
+        match node.op:
+            case Op.MUL:
+                a, b = (self.value(a) for a in node.args)
+                return self._scaled_by_constant(a, b) or c.multiply(a, b)
+            case Op.SQUARE:
+                a = self.value(node.args[0])
+                return c.multiply(a, a)
+            case Op.FIRST:
+                return c.first(self.value(node.args[0]))
+            case Op.CAST:
+                return self._cast(node)
+            case Op.ALIGN:
+                return self._align(node, None)
+            case _:
+                return self.of._simple(node, [self.value(a) for a in node.args])
+
+    def _scaled_by_constant(self, a: Cell, b: Cell) -> Cell | None:
+        for value, factor in ((a, b), (b, a)):
+            if factor.is_const and factor.param > 0 and factor.param & (factor.param - 1) == 0:
+                return self.cells.left(value, factor.param.bit_length() - 1)
+        return None
+
+    def _cast(self, node: Node) -> Cell:
+        (arg,), c = node.args, self.cells
+        role = self.of.precision.role(node.role)
+        assert isinstance(role, Fixed), f"{node!r}: an element's value has a fixed point"
+        shift = self._over_dx(arg) if node.role == AT_DX else c.sub(self.of.frac(self.types[arg]), c.const(role.frac))
+        raised = self._raised(arg, shift) if role.rounding is Rounding.HALF_UP else self.value(arg)
+        moved = c.shift(raised, shift) if not shift.is_const or shift.param > 0 else c.left(raised, -shift.param)
+        return c.saturate(moved, self.types[node].format)
+
+    def _over_dx(self, arg: Node) -> Cell:
+        """How far a value lies below dx's last bit."""
+        kind = self.types[arg]
+        if len(kind.scale) == 1 and kind.scale[0] in self.of._over_dx:
+            return self.cells.add(self.of._over_dx[kind.scale[0]], self.cells.const(kind.frac))
+        return self.cells.sub(self.of.frac(kind), self.of.dx_frac())
+
+    def _align(self, node: Node, further: Cell | None) -> Cell:
+        """``further`` is added to the result: in front of the shift, with the half that rounds."""
+        c = self.cells
+        shift, fmt = self.of._align_shift(node)
+        assert shift.is_const, f"{node!r}: an element's value is aligned by a constant"
+        drop = shift.param
+        assert further is None or drop >= 0
+        add = c.const(1 << (drop - 1) if drop > 0 else 0)
+        if further is not None:
+            add = c.add(add, c.left(further, drop))
+        moved = c.left(self.offset(node.args[0], add), -drop)
+        return c.saturate(moved, fmt) if further is None and node.role else moved
+
+    def _raised(self, node: Node, shift: Cell) -> Cell:
+        """The value and half of the last bit that stays after ``shift``."""
+        c = self.cells
+        if shift.is_const:
+            return self.offset(node, c.const(1 << (shift.param - 1))) if shift.param > 0 else self.value(node)
+        assert shift.lo > 0, f"{node!r}: a shift that may be none has no half"
+        return self.offset(node, c.power(c.sub(shift, c.const(1))))
+
+    # Adding a value per group where it costs least
+
+    def offset(self, node: Node, by: Cell) -> Cell:
+        c = self.cells
+        if by.is_const and by.param == 0:
+            return self.value(node)
+        if node.rate is Rate.STAT:
+            return c.add(self.value(node), by)
+        if self._absorbs(node):
+            match node.op:
+                case Op.ADD | Op.SUB:
+                    return self._offset_sum(node, by)
+                case Op.SELECT:
+                    a, b = (self.offset(branch, by) for branch in node.args[1:])
+                    return c.select(self.value(node.args[0]), a, b)
+                case Op.ALIGN:
+                    return self._align(node, by)
+                case _:
+                    raise AssertionError(f"{node!r} absorbs nothing")
+        return c.add(self.value(node), by)
+
+    def _offset_sum(self, node: Node, by: Cell) -> Cell:
+        c, (a, b) = self.cells, node.args
+        shifts = self.of._met_shifts(node)
+        into_b = not self._takes(a, shifts[0]) or (a.rate is Rate.ELEM and self._takes(b, shifts[1]))
+        minus = node.op is Op.SUB
+        if into_b:
+            left = c.left(self.value(a), shifts[0])
+            right = self._offset_met(b, shifts[1], c.sub(c.const(0), by) if minus else by)
+        else:
+            left = self._offset_met(a, shifts[0], by)
+            right = c.left(self.value(b), shifts[1])
+        return c.sub(left, right) if minus else c.add(left, right)
+
+    def _offset_met(self, node: Node, shift: int, by: Cell) -> Cell:
+        if node.rate is Rate.STAT:
+            return self.cells.add(self.cells.left(self.value(node), shift), by)
+        return self.offset(node, by)
+
+    def _takes(self, node: Node, shift: int) -> bool:
+        return node.rate is Rate.STAT or (shift == 0 and self._absorbs(node))
+
+    def _absorbs(self, node: Node) -> bool:
+        """Whether a value per group can be added inside, at no cost an element."""
+        match node.op:
+            case _ if node.rate is Rate.STAT:
+                return True
+            case Op.ADD | Op.SUB:
+                return any(self._takes(a, s) for a, s in zip(node.args, self.of._met_shifts(node), strict=True))
+            case Op.SELECT:
+                shifts = self.of._met_shifts(node)
+                return not is_flag(node) and shifts == (0, 0) and all(self._absorbs(a) for a in node.args[1:])
+            case Op.ALIGN:
+                shift, _ = self.of._align_shift(node)
+                return not node.role and shift.is_const and shift.param >= 0 and self._absorbs(node.args[0])
+            case _:
+                return False
+
+
+def fields_of(graph: Graph) -> list[Node]:
+    """What a group is handed with."""
+    return [n for n in graph if n.op is Op.INPUT and n.rate is Rate.STAT]

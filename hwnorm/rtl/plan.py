@@ -1,0 +1,354 @@
+"""Where everything stands and when it happens: sweeps, scalar stages, what passes between them, and the cycle formula.
+
+    stage 0 -> sweep 1 -> stage 1 -> sweep 2 -> ... -> sweep K (-> stage K)
+
+Sweep k streams the elements of a group; stage k then computes what is known per group once the sweep has ended. All run
+at the same time, on successive groups. A stage is a static schedule: a counter starts its serial units, everything else
+is a register behind combinational logic whose inputs hold still. What a later stage or sweep needs is handed on with the
+group. Stage 0 is there only if sweep 1 needs a value per group, or registers are loaded at run time (then a group waits
+for its fields before it starts, so that a layer can change between groups).
+
+The plan is read off cells alone; hardware is built from it, and so is the time that the cost model reckons with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from hwnorm.ir import Node, Op, Rate, Setting, is_constant
+from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
+from hwnorm.rtl.lower import Lowering, Range
+from hwnorm.schedule import Sweep
+from hwnorm.views.int_ref import Program
+
+FROM_PORT, FROM_REPLAY = 1, 2  # cycles from the decision to issue a beat to its data at depth 0
+HANDOVER = 1  # cycles from a stage's token to a sweep that is ready to issue
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a design is asked to be, besides its program."""
+
+    lanes: int
+    max_elements: int
+    baked: Setting | None = None  # the layer that is built in; None: registers are loaded
+    external: bool = False  # every sweep reads from outside
+    results: bool = True  # what is known per group is put out
+
+    @property
+    def max_beats(self) -> int:
+        return -(-self.max_elements // self.lanes)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every group has the same length."""
+        return self.baked is not None
+
+    @property
+    def partial(self) -> bool:
+        """Whether a last beat may carry fewer elements than there are lanes."""
+        return self.lanes > 1 and not (self.fixed and self.max_elements % self.lanes == 0)
+
+
+@dataclass(eq=False)
+class SweepPlan:
+    """One sweep: depth d of its pipeline is d registers behind the beat's own."""
+
+    number: int
+    sweep: Sweep
+    arriving: dict[Node, Cell]  # streams, in the order in which a beat packs them
+    reductions: list[Cell] = field(default_factory=list)
+    writes: dict[str, Cell] = field(default_factory=dict)
+    passes: list[tuple[Node, Cell]] = field(default_factory=list)  # what the next sweep's beat holds
+    carries: list[Cell] = field(default_factory=list)  # handed on to the stage behind
+    lanes: int = 1
+    issue_latency: int = FROM_PORT
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Everything per element, in order."""
+        wanted = [*(r.args[0] for r in self.reductions), *self.writes.values(), *(c for _, c in self.passes)]
+        return [c for c in topological(wanted) if c.rate is Rate.ELEM]
+
+    @cached_property
+    def ready(self) -> dict[Cell, int]:
+        """The depth at which a cell's value stands in its register."""
+        found: dict[Cell, int] = {}
+        for cell in self.cells:
+            found[cell] = self._depth(cell, found) + cell.latency
+        return found
+
+    def depth(self, cell: Cell) -> int:
+        """The depth at which a cell takes its operands."""
+        return self._depth(cell, self.ready)
+
+    @staticmethod
+    def _depth(cell: Cell, ready: dict[Cell, int]) -> int:
+        return max((ready[a] for a in cell.args if a.rate is Rate.ELEM), default=0)
+
+    @cached_property
+    def sums_at(self) -> int:
+        """The depth at which all reductions of a group are known."""
+        trees = [self.ready[r.args[0]] + self.tree_latency + 1 for r in self.reductions]
+        return max([1, *trees])
+
+    @property
+    def tree_latency(self) -> int:
+        return (self.lanes - 1).bit_length()
+
+    @cached_property
+    def writes_at(self) -> int:
+        return max((self.ready[c] for c in self.writes.values()), default=0)
+
+    @cached_property
+    def passes_at(self) -> int:
+        return max((self.ready[c] for _, c in self.passes), default=0)
+
+    @cached_property
+    def operands(self) -> list[tuple[Cell, int]]:
+        """Values per group, each at the depths where it is used."""
+        found: dict[tuple[Cell, int], None] = {}
+        for cell in self.cells:
+            for arg in cell.args:
+                if arg.rate is Rate.STAT and not arg.static:
+                    for depth in self.operand_depths(cell):
+                        found[arg, depth] = None
+        for cell in self.carries:
+            found[cell, self.sums_at] = None
+        return list(found)
+
+    def operand_depths(self, cell: Cell) -> range:
+        """A factor stands beside the other one's own register; a shift amount is used up step by step."""
+        depth = self.depth(cell)
+        match cell.kind:
+            case Kind.MUL:
+                return range(depth + MULTIPLY_LATENCY - 1, depth + MULTIPLY_LATENCY)
+            case Kind.SHIFT:
+                return range(depth, depth + cell.latency)
+            case _:
+                return range(depth, depth + 1)
+
+    @property
+    def released_at(self) -> int:
+        """The depth of a group's first beat at which the stage before may change what it handed over."""
+        return max((depth for _, depth in self.operands), default=0)
+
+
+@dataclass(eq=False)
+class StagePlan:
+    """The values per group between two sweeps. Time 0 is when what it starts from stands in its registers."""
+
+    number: int
+    captured: list[Cell]
+    cells: list[Cell]  # in order, static ones among them
+    outputs: list[Cell]  # what anything later reads
+    takes_fields: bool = False
+    puts_results: bool = False
+
+    @cached_property
+    def ready(self) -> dict[Cell, int]:
+        found = dict.fromkeys(self.captured, 0)
+        for cell in self.cells:
+            assert not (cell.static and cell.kind is Kind.UNIT), f"{cell!r} is computed on the host"
+            found[cell] = 0 if cell.static else self.starts(cell, found) + cell.latency
+        return found
+
+    @staticmethod
+    def starts(cell: Cell, ready: dict[Cell, int]) -> int:
+        return max((ready.get(a, 0) for a in cell.args), default=0)
+
+    @cached_property
+    def latency(self) -> int:
+        """Cycles from time 0 until the token."""
+        return max((self.ready.get(c, 0) for c in self.outputs), default=0)
+
+
+class Plan:
+    """One program as sweeps and stages."""
+
+    def __init__(
+        self, program: Program, shape: Shape, settings: list[Setting], ranges: dict[Node, Range] | None = None
+    ) -> None:
+        self.program, self.shape = program, shape
+        self.lowering = Lowering(program, shape.baked, settings, ranges or {})
+        self.sweeps: list[SweepPlan] = []
+        for number, sweep in enumerate(program.schedule.sweeps, 1):
+            self.sweeps.append(self._sweep(number, sweep))
+        self.results = self._results()
+        self.control = self._control()
+        self.stages = self._stages()
+        # after this nothing is lowered any more
+
+    # Sweeps
+
+    def _sweep(self, number: int, sweep: Sweep) -> SweepPlan:
+        arriving = {}
+        for index, node in enumerate(self._beat(number)):
+            kind, name = self.program.types[node], node.name or f"kept_{index}"
+            arriving[node] = self.lowering.cells.leaf(Kind.STREAM, name, kind.lo, kind.hi, Rate.ELEM)
+        elements = self.lowering.sweep(number, sweep, arriving)
+        latency = FROM_PORT if number == 1 or self.shape.external else FROM_REPLAY
+        plan = SweepPlan(number, sweep, arriving, lanes=self.shape.lanes, issue_latency=latency)
+        plan.reductions = [self.lowering.reduction(n, elements.value(n.args[0])) for n in sweep.reduces]
+        names = {node: name for name, node in self.program.graph.outputs.items()}
+        plan.writes = {names[n]: elements.value(n) for n in sweep.writes}
+        if number < len(self.program.schedule.sweeps) and not self.shape.external:
+            plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
+        return plan
+
+    def _beat(self, number: int) -> list[Node]:
+        """What reaches a sweep: what it reads, and what later ones read but nobody from here on evaluates."""
+        sweeps = self.program.schedule.sweeps
+        if self.shape.external:
+            return list(sweeps[number - 1].reads)
+        rest = sweeps[number - 1 :]
+        computed = {n for sweep in rest for n in sweep.evaluates}
+        wanted = {n for sweep in rest for n in sweep.reads} - computed
+        return [n for n in self.program.graph if n in wanted]
+
+    # Values per group
+
+    def _results(self) -> dict[str, Cell]:
+        """What a group leaves behind, but for what the host knows anyway."""
+        if not self.shape.results:
+            return {}
+        found = {}
+        for name, node in self.program.graph.outputs.items():
+            if node.rate is Rate.STAT and node.op is not Op.INPUT and not is_constant(node):
+                found[name] = self.lowering.stat(node)
+                if self.program.types[node].scale:
+                    found[f"{name}_frac"] = self.lowering.frac(self.program.types[node])
+        return {name: cell for name, cell in found.items() if not cell.static}
+
+    def _control(self) -> dict[str, Cell]:
+        """What the first sweep's control finds out about a group: its last beat's number, that beat's last lane, and
+        whether its length was wrong."""
+        leaf = self.lowering.cells.leaf
+        found = {}
+        if len(self.sweeps) > 1 and not self.shape.fixed:
+            found["last_beat"] = leaf(Kind.CONTROL, "last_beat", 0, self.shape.max_beats - 1, level=1)
+            if self.shape.partial:
+                found["last_lane"] = leaf(Kind.CONTROL, "last_lane", 0, self.shape.lanes - 1, level=1)
+        if self.results and len(self.sweeps) > 1:
+            found["length_error"] = leaf(Kind.CONTROL, "length_error", 0, 1, level=1)
+            self.results["length_error"] = found["length_error"]
+        return found
+
+    def _stages(self) -> dict[int, StagePlan]:
+        last_sweep = len(self.sweeps)
+        per_sweep = {s.number: [a for c in s.cells for a in c.args if a.rate is Rate.STAT] for s in self.sweeps}
+        wanted = [*(c for cells in per_sweep.values() for c in cells), *self.results.values(), *self.control.values()]
+        cells = [c for c in topological(wanted) if c.rate is Rate.STAT]
+        moving = [c for c in cells if not c.static]
+        fields = [c for c in moving if c.kind is Kind.FIELD]
+        users: dict[Cell, list[int]] = {c: [] for c in moving}
+        for number, operands in per_sweep.items():
+            for cell in operands:
+                if cell in users:
+                    users[cell].append(number - 1)
+        results_at = max((c.level for c in self.results.values()), default=0)
+        for cell in self.results.values():
+            users[cell].append(results_at)
+        at: dict[Cell, int] = {}
+        for cell in reversed(moving):
+            at[cell] = cell.level or min(users[cell], default=0)
+            if cell.kind not in (*REDUCTIONS, Kind.CONTROL):
+                for arg in cell.args:
+                    if arg in users:
+                        users[arg].append(at[cell])
+        loaded = bool(self.lowering.registers)
+        entry = 0 if loaded else min((at[c] for c in fields), default=0)
+        for cell in moving:
+            if cell.kind is Kind.PORT:  # where its unit is
+                at[cell] = at[cell.args[0]]
+        self.entry = entry if fields or loaded else None
+        for cell in fields:
+            at[cell] = entry
+        results_at = max(results_at, entry if fields else 0) if self.results else -1
+        highest = max([last_sweep - 1, results_at, *at.values()])
+        stages: dict[int, StagePlan] = {}
+        later: set[Cell] = set()
+        for number in range(highest, -1, -1):
+            outputs = set(later)
+            outputs |= {c for c in per_sweep.get(number + 1, []) if c in users}
+            if number + 1 in range(2, last_sweep + 1):
+                outputs |= {c for name, c in self.control.items() if name != "length_error"}
+            if number == results_at:
+                outputs |= set(self.results.values())
+            here = {c for c in topological(outputs) if c in users and at[c] == number}
+            leaves = {c for c in here if c.kind in (Kind.FIELD, Kind.CONTROL, *REDUCTIONS)}
+            needed = outputs | {a for c in here - leaves for a in c.args}
+            coming = _roots({c for c in needed if c in users and at[c] < number})
+            local = topological([*(here - leaves), *(c for c in needed if c.static)], stop=leaves | coming)
+            stages[number] = StagePlan(
+                number,
+                [c for c in cells if c in leaves | coming],
+                [c for c in local if c not in leaves | coming and not c.is_const and c.kind is not Kind.LAYER],
+                [c for c in cells if c in outputs],
+                takes_fields=self.entry == number,
+                puts_results=number == results_at,
+            )
+            later = coming
+            if 1 <= number <= last_sweep:
+                self.sweeps[number - 1].carries = [c for c in cells if c in coming]
+        if self.entry != 0 and not stages[0].outputs:
+            del stages[0]
+        return {number: stages[number] for number in sorted(stages)}
+
+    # Time
+
+    def interval(self, number: int) -> int:
+        """Cycles from the last beat of one group to that of the next that stage ``number`` needs."""
+        stage = self.stages[number]
+        sweep = self.sweeps[number - 1] if number else None
+        before = sweep.issue_latency + sweep.sums_at if sweep else 0
+        following = self.sweeps[number] if number < len(self.sweeps) else None
+        after = HANDOVER + following.issue_latency + following.released_at if following else HANDOVER
+        return before + 1 + stage.latency + after + 1
+
+    @property
+    def min_beats(self) -> int:
+        """The shortest group that streams without a gap between groups."""
+        return max((self.interval(number) for number in self.stages), default=1)
+
+    def replay_depth(self, number: int) -> int:
+        """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
+        sweep, stage = self.sweeps[number - 2], self.stages[number - 1]
+        waiting = sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER
+        return self.shape.max_beats + waiting + 4
+
+    def output_depth(self, number: int) -> int:
+        """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
+        sweep = self.sweeps[number - 1]
+        return 1 << (sweep.issue_latency + sweep.writes_at + 3).bit_length()
+
+
+def _roots(cells: set[Cell]) -> set[Cell]:
+    """Without what is but wiring of another of them."""
+
+    def derived(cell: Cell) -> bool:
+        while cell.kind in WIRING:
+            cell = cell.args[0]
+            if cell in cells:
+                return True
+        return False
+
+    return {c for c in cells if not derived(c)}
+
+
+def topological(wanted: Iterable[Cell], stop: Iterable[Cell] = ()) -> list[Cell]:
+    """Everything that the wanted cells are made of, arguments first; nothing in front of ``stop``."""
+    ends, seen, order = set(stop), set(), []
+    todo = [(c, False) for c in reversed(list(wanted))]
+    while todo:
+        cell, ready = todo.pop()
+        if ready:
+            order.append(cell)
+        elif cell not in seen:
+            seen.add(cell)
+            todo.append((cell, True))
+            if cell not in ends:
+                todo.extend((a, False) for a in reversed(cell.args) if a not in seen)
+    return order

@@ -1,0 +1,106 @@
+"""Memory between sweeps and behind the last one: first in, first out, one beat in and one out a cycle.
+
+``space`` counts from the decision to send a beat here, not from its arrival: what is still in a pipeline has its place
+already. Nothing is read before it was written, so reads and writes never meet at one address.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Mux, Signal, unsigned
+from amaranth.lib.memory import Memory
+
+from hwnorm.units.hdl import Block
+
+BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
+
+
+def rounded_depth(beats: int) -> int:
+    power = 1 << (beats - 1).bit_length()
+    return power if power <= BLOCK_WORDS else -(-beats // BLOCK_WORDS) * BLOCK_WORDS
+
+
+class Pointer:
+    """An address that runs around."""
+
+    def __init__(self, block: Block, name: str, depth: int, step: Any) -> None:
+        self.value = block.register(name, range(depth), reset_less=False)
+        following = self.value + 1
+        if depth & (depth - 1):
+            following = Mux(self.value == depth - 1, 0, following)
+        with block.m.If(step):
+            block.m.d.sync += self.value.eq(following)
+
+
+class Space(Block):
+    """``space``: fewer than ``depth`` beats are promised and not yet taken. Both may come in one cycle."""
+
+    def __init__(self, name: str, depth: int) -> None:
+        super().__init__(name)
+        m = self.m
+        self.promise, self.take = self.input("promise"), self.input("take")
+        self.space = self.output("space", init=1)
+        left = Signal(range(depth + 1), name="left", init=depth)
+        free = Signal(name="has_space", init=1)
+        m.d.comb += self.space.eq(free)
+        with m.If(self.promise & ~self.take):
+            m.d.sync += [left.eq(left - 1), free.eq(left != 1)]
+        with m.Elif(self.take & ~self.promise):
+            m.d.sync += [left.eq(left + 1), free.eq(1)]
+
+
+class Replay(Block):
+    """``read`` asks for the next beat, whose data stands one cycle later. A block RAM, its output register outside."""
+
+    def __init__(self, name: str, width: int, depth: int) -> None:
+        super().__init__(name)
+        self.depth = depth = rounded_depth(depth)
+        self.write, self.read = self.input("write"), self.input("read")
+        self.data_in = self.input("data_in", width)
+        self.data_out = self.output("data_out", width)
+        memory = Memory(shape=unsigned(width), depth=depth, init=[], attrs={"no_rw_check": 1})
+        self.m.submodules.memory = memory
+        store, fetch = memory.write_port(), memory.read_port()
+        tail = Pointer(self, "write_address", depth, self.write)
+        head = Pointer(self, "read_address", depth, self.read)
+        self.m.d.comb += [
+            store.addr.eq(tail.value),
+            store.data.eq(self.data_in),
+            store.en.eq(self.write),
+            fetch.addr.eq(head.value),
+            fetch.en.eq(1),
+            self.data_out.eq(fetch.data),
+        ]
+
+
+class Queue(Block):
+    """Behind a sweep that writes: a small memory with the oldest beat always in sight, valid and ready."""
+
+    def __init__(self, name: str, width: int, depth: int) -> None:
+        super().__init__(name)
+        m = self.m
+        self.write, self.data_in = self.input("write"), self.input("data_in", width)
+        self.ready, self.valid = self.input("ready"), self.output("valid")
+        self.data_out = self.output("data_out", width)
+        memory = Memory(shape=unsigned(width), depth=depth, init=[])
+        m.submodules.memory = memory
+        store, fetch = memory.write_port(), memory.read_port(domain="comb")
+        self.taken = self.output("taken")
+        m.d.comb += self.taken.eq(self.valid & self.ready)
+        tail = Pointer(self, "write_address", depth, self.write)
+        head = Pointer(self, "read_address", depth, self.taken)
+        held = Signal(range(depth + 1), name="held")
+        some = Signal(name="some")
+        m.d.comb += self.valid.eq(some)
+        with m.If(self.write & ~self.taken):
+            m.d.sync += [held.eq(held + 1), some.eq(1)]
+        with m.Elif(self.taken & ~self.write):
+            m.d.sync += [held.eq(held - 1), some.eq(held != 1)]
+        m.d.comb += [
+            store.addr.eq(tail.value),
+            store.data.eq(self.data_in),
+            store.en.eq(self.write),
+            fetch.addr.eq(head.value),
+            self.data_out.eq(fetch.data),
+        ]

@@ -1,0 +1,88 @@
+"""A cell as Amaranth: the expression that it computes, from those of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from amaranth.hdl import Cat, Const, Mux, Value
+
+from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.units.hdl import shape_of
+
+
+def literal(cell: Cell) -> Any:
+    return Const(cell.param, shape_of(cell.format))
+
+
+def wired(cell: Cell, value: Any) -> Any:
+    """LEFT and RIGHT: the same bits elsewhere, cut to what the cell is known to hold."""
+    value = Value.cast(value)
+    moved = value.shift_left(cell.param) if cell.kind is Kind.LEFT else value.shift_right(cell.param)
+    return fitted(moved, cell)
+
+
+def fitted(value: Any, cell: Cell) -> Any:
+    """A value in the cell's own format."""
+    fmt = cell.format
+    if len(value) > fmt.width:
+        value = value[: fmt.width]
+    return value.as_signed() if fmt.signed else value.as_unsigned()
+
+
+def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
+    """What stands in front of the cell's register, or is the cell's value where it has none."""
+    a = [arg(x) for x in cell.args]
+    match cell.kind:
+        case Kind.ADD:
+            return a[0] + a[1]
+        case Kind.SUB:
+            return a[0] - a[1]
+        case Kind.MUL:
+            return a[0] * a[1]
+        case Kind.GT:
+            return a[0] > a[1]
+        case Kind.EQ:
+            return a[0] == a[1]
+        case Kind.MAX:
+            return Mux(a[0] > a[1], a[0], a[1])
+        case Kind.MIN:
+            return Mux(a[0] > a[1], a[1], a[0])
+        case Kind.ABS:
+            return Mux(a[0] < 0, -a[0], a[0])
+        case Kind.SIGN:
+            return Mux(a[0] > 0, 1, Mux(a[0] < 0, Const(-1), 0))
+        case Kind.SELECT:
+            return Mux(a[0], a[1], a[2])
+        case Kind.POWER:
+            return Cat(a[0] == bit for bit in range(cell.hi.bit_length()))
+        case Kind.SHIFT:
+            return a[0] >> a[1]
+        case Kind.SHIFT_LEFT:
+            return a[0] << a[1]
+        case Kind.SATURATE:
+            return _saturated(a[0], cell)
+        case (
+            Kind.CONST | Kind.LAYER | Kind.FIELD | Kind.STREAM | Kind.CONTROL | Kind.LEFT | Kind.RIGHT | Kind.FIRST
+            | Kind.SUM | Kind.RMAX | Kind.RMIN | Kind.UNIT | Kind.PORT
+        ):
+            raise AssertionError(f"{cell!r} is no expression")
+        case _:
+            assert_never(cell.kind)
+
+
+def _saturated(value: Any, cell: Cell) -> Any:
+    """Clipped: at a format's own ends by looking at the bits above, at others by comparing."""
+    fmt, low = cell.format, value[: cell.format.width]
+    low = low.as_signed() if fmt.signed else low
+    (arg,) = cell.args
+    if arg.format.signed and fmt.signed and (arg.lo < fmt.lo, arg.hi > fmt.hi) == (True, True):
+        above = value[fmt.width - 1 :]
+        negative = value[-1]
+        clipped = Mux(negative, Const(fmt.lo, shape_of(fmt)), Const(fmt.hi, shape_of(fmt)))
+        return Mux(above.all() | ~above.any(), low, clipped)
+    if arg.hi > fmt.hi:
+        low = Mux(value > fmt.hi, Const(fmt.hi, shape_of(fmt)), low)
+    if arg.lo < fmt.lo:
+        low = Mux(value < fmt.lo, Const(fmt.lo, shape_of(fmt)), low)
+    return low
