@@ -94,20 +94,21 @@ def _critical_path(stage: tuple[Node, ...], types: Types, precision: Precision) 
 
 def _latency(node: Node, types: Types, precision: Precision) -> int:
     """Cycles of one value per group: serial units as long as they are wide, the rest one register."""
+    formats = [types[a].format for a in node.args]
     match node.op:
         case Op.INPUT | Op.LAYER | Op.CONST:
             return 0
         case Op.DIV:
             role = precision.role(node.role)
             assert isinstance(role, Fixed)
-            return Divider(types[node].format.width, role.frac).latency
+            return Divider(types[node].format.width, role.frac).latency(*formats)
         case Op.SQRT | Op.RECIP:
             role = precision.role(node.role)
             assert isinstance(role, Scaled)
             if node.op is Op.SQRT:
-                return Root(role.width).latency
-            return reciprocal_unit(precision.reciprocal, role.width, role.width).latency
+                return Root(role.width).latency(*formats)
+            return reciprocal_unit(precision.reciprocal, role.width, role.width).latency(*formats)
         case Op.CAST if isinstance(role := precision.role(node.role), Scaled) and role.shift:
-            return Gain(role.width, role.base, *role.shift).latency
+            return Gain(role.width, role.base, *role.shift).latency(formats[0], formats[0])
         case _:
             return 1

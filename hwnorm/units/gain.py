@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwnorm.fixed import Ints, bit_length, shift_right
+from hwnorm.fixed import Format, Ints, bit_length, shift_right
+
+if TYPE_CHECKING:
+    from hwnorm.units.hdl import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,13 @@ class Gain:
     - too small (sh would be above shift_hi): K loses its low bits instead, sh = shift_hi.
     - zero: K = 0, sh = shift_hi.
 
-    ``base`` is the fraction bits of the output: the shift that apply does is sh itself. Latency 2 cycles (leading-one
-    detector and shift, then round).
+    ``base`` is the fraction bits of the output: the shift that apply does is sh itself.
+
+    A negative product is not negated. |p| = ~p + 1 is the bits of ~p, then ones without end: the leading bits are the
+    same, and it rounds up where the bit below them is set, or all that follow are. The bits are read as by the
+    normaliser, until K and the bit to round by are there or sh has reached shift_hi; for a negative product further,
+    until there is a zero. Latency with n nibbles of the product and k of K and that bit, k = ceil((width + 4) / 4):
+    n + 4 k + 8 cycles, interval the same.
     """
 
     width: int
@@ -29,9 +38,8 @@ class Gain:
     shift_lo: int
     shift_hi: int
 
-    @property
-    def latency(self) -> int:
-        return 2
+    def latency(self, product: Format, frac: Format) -> int:
+        return _nibbles(product.width - product.signed) + 4 * _nibbles(self.width + 4) + 8
 
     def compute(self, product: Ints, frac: Ints) -> tuple[Ints, Ints]:
         """(K, fraction bits of K)."""
@@ -46,3 +54,58 @@ class Gain:
         mantissa = np.where(clamped, (1 << self.width) - 1, mantissa)
         sh = np.where(clamped, self.shift_lo, sh)
         return np.where(product < 0, -mantissa, mantissa), (sh + self.base).astype(np.int64)
+
+    def hardware(self, product: Format, frac: Format) -> Block:
+        """Inputs ``start``, ``product``, ``frac``; outputs ``mantissa``, ``exponent``. No reset."""
+        from amaranth.hdl import Cat, Const, Mux, signed
+
+        from hwnorm.units.hdl import Block, shape_of
+        from hwnorm.units.serial import leading
+
+        block = Block("gain")
+        m = block.m
+        start, value = block.input("start"), block.input("product", shape_of(product))
+        point = block.input("frac", shape_of(frac))
+        mantissa = block.output("mantissa", signed(self.width + 1))
+        span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
+        exponent = block.output("exponent", shape_of(span))
+
+        size = product.width - product.signed
+        negative = block.register("negative")
+        flip = negative if product.signed else Const(0, 1)
+        window = block.register("window", self.width + 1)  # and the bit to round by
+        # ``beyond`` is sh - shift_hi for the bits read so far: it counts up to 0 at most.
+        before = self.base + self.shift_hi + 4 * _nibbles(size) + 1
+        reach = Format.holding(min(frac.lo - before, -5), max(frac.hi - before, 0))
+        beyond, tail = block.register("beyond", shape_of(reach)), block.register("tail")
+        full = window[-1] | (beyond >= 0)
+        done = full & ~(flip & tail)
+        bit, fed, skipped, seen = leading(
+            block, start, value[:size], stop=done, flip=flip, single=beyond >= -3, ones=full
+        )
+        with m.If((fed | skipped) & ~full):
+            m.d.sync += beyond.eq(beyond + Mux(skipped, 4, 1))
+        with m.If(fed & ~full):
+            m.d.sync += window.eq(Cat(bit, window))
+        with m.If(fed & full & ~bit):
+            m.d.sync += tail.eq(0)
+        with m.If(start):
+            m.d.sync += [negative.eq(value[-1]), window.eq(0), beyond.eq(point - before)]
+            m.d.sync += tail.eq(point <= before)  # beyond it, zeros lie between window and product
+
+        # |K| is the window's, rounded; 2**(width - 1) where that is 2**width, 2**width - 1 where it clamps.
+        ones, half, over = block.register("ones"), block.register("half"), block.register("over")
+        carry, shift = ones & half, block.register("shift", shape_of(reach))
+        m.d.sync += [ones.eq(window[1:].all()), half.eq(window[0] | (flip & tail)), over.eq(carry)]
+        m.d.sync += shift.eq(Mux(seen, beyond - carry, 0))
+        clamp, halve, up = block.register("clamp"), block.register("halve"), block.register("up")
+        clamped = shift < self.shift_lo - self.shift_hi
+        m.d.sync += [clamp.eq(clamped), halve.eq(over & ~clamped), up.eq((half & ~over & ~clamped) ^ flip)]
+        magnitude = Cat(window[1:-1] & ~halve.replicate(self.width - 1), window[-1]) | clamp.replicate(self.width)
+        m.d.sync += mantissa.eq(Cat(magnitude ^ flip.replicate(self.width), flip).as_signed() + up)
+        m.d.sync += exponent.eq(self.base + Mux(clamp, self.shift_lo, self.shift_hi + shift))
+        return block
+
+
+def _nibbles(bits: int) -> int:
+    return -(-bits // 4)

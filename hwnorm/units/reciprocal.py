@@ -1,7 +1,7 @@
 """1 / D as a mantissa and an exponent: three units, one contract.
 
     e  = bitlength(D)
-    Dn = D rounded to ``operand_width`` bits, so 2**(w-1) <= Dn < 2**w         (normalise)
+    Dn = D rounded to ``operand_width`` bits, so 2**(w-1) <= Dn < 2**w         (Normaliser)
     R  ~ 2**(w + width - 1) / Dn, at most 2**width - 1                         (the unit)
     1/D ~ R * 2**-(width - 1 + e)
 
@@ -15,11 +15,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hwnorm.fixed import Ints, bit_length, shift_right
+from hwnorm.fixed import Format, Ints, shift_right
+from hwnorm.units.normaliser import Normaliser
+
+if TYPE_CHECKING:
+    from hwnorm.units.hdl import Block
 
 
 class Reciprocal(Protocol):
@@ -28,21 +32,15 @@ class Reciprocal(Protocol):
     @property
     def width(self) -> int: ...
 
-    @property
-    def latency(self) -> int: ...
+    def latency(self, d: Format) -> int: ...
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
         """(R, fraction bits of R) for every D >= 0."""
         ...
 
-
-def normalise(d: Ints, width: int) -> tuple[Ints, Ints]:
-    """(Dn, e): D = Dn * 2**(e - width) with Dn rounded half up to ``width`` bits; a Dn that rounds to 2**width is
-    halved."""
-    e = bit_length(d)
-    mantissa = shift_right(d, e - width)
-    over = (mantissa >> width) != 0
-    return np.where(over, mantissa >> 1, mantissa).astype(np.int64), e + over
+    def hardware(self, d: Format) -> Block:
+        """Inputs ``start``, ``d``; outputs ``mantissa``, ``exponent``. No reset. Interval the same as latency."""
+        ...
 
 
 def _scaled(r: Ints, e: Ints, live: Ints, width: int) -> tuple[Ints, Ints]:
@@ -54,25 +52,45 @@ def _scaled(r: Ints, e: Ints, live: Ints, width: int) -> tuple[Ints, Ints]:
 class RestoringReciprocal:
     """R = min(round(2**(w + width - 1) / Dn), 2**width - 1): the mean's divider once more, rounded half up.
 
-    One quotient bit a cycle and one more to round by: latency ``width + 1`` cycles (and one to normalise), interval the
-    same. Truncated, R would be too small by half a unit on average, and all outputs with it.
+    Dn >> 1 is added to the numerator beforehand, in bits where that has only zeros, and so reads as its low bits.
+    For Dn = 2**(w - 1) the remainder starts at the divisor and never falls below: all bits are ones, which is the
+    clamp. Truncated, R would be too small by half a unit on average, and all outputs with it. Latency: the
+    normaliser's, ``width`` and 1 cycles.
     """
 
     operand_width: int
     width: int
 
-    @property
-    def latency(self) -> int:
-        return self.width + 2
+    def latency(self, d: Format) -> int:
+        return Normaliser(self.operand_width).latency(d) + self.width + 1
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
-        dn, e = normalise(d, self.operand_width)
+        dn, e = Normaliser(self.operand_width).compute(d)
         live = dn > 0
         numerator = 1 << (self.operand_width + self.width - 1)
         divisor = np.where(live, dn, 1)
         if numerator >= 1 << 62:
             divisor = divisor.astype(object)
         return _scaled((numerator + (divisor >> 1)) // divisor, e, live, self.width)
+
+    def hardware(self, d: Format) -> Block:
+        from amaranth.hdl import Cat, Const
+
+        from hwnorm.units.serial import read
+
+        block, divisor, ready = _normalised(self.operand_width, self.width, d)
+        m, mantissa = block.m, block.outputs["mantissa"]
+        numerator = Cat(divisor[1:], Const(0, self.width), Const(1, 1))
+        digit, step, _ = read(block, ~ready, [*numerator[: self.width]])
+        r = block.register("r", self.operand_width + 1)
+        subtract = ~r[-1]
+        addend = Cat(divisor, 0) ^ subtract.replicate(self.operand_width + 1)
+        total = (Cat(1, digit, r[:-1]) + Cat(subtract, addend))[1 : self.operand_width + 2]
+        with m.If(step):
+            m.d.sync += [r.eq(total), mantissa.eq(Cat(~total[-1], mantissa))]
+        with m.If(~ready):
+            m.d.sync += [r.eq(numerator[self.width :]), mantissa.eq(0)]
+        return block
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,7 @@ class TableReciprocal:
     which it passes above the curve. With h = 2**-index_bits that is h**2 / 8 of full scale at the left end of the
     range, half a unit with index_bits = ceil((width - 2) / 2). Rounding adds a half, the words' last bits two
     sixteenths: R is within 1 1/8 units of the exact value (a test tries every D of 12 bits; the worst met is 1.088).
-    Latency 3 cycles, a new D every cycle.
+    Latency: the normaliser's and 4 cycles (words, product, line, clamp).
     """
 
     operand_width: int
@@ -94,12 +112,11 @@ class TableReciprocal:
     def index_bits(self) -> int:
         return min(self.operand_width - 1, -(-(self.width - 2) // 2))
 
-    @property
-    def latency(self) -> int:
-        return 3
+    def latency(self, d: Format) -> int:
+        return Normaliser(self.operand_width).latency(d) + 4
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
-        dn, e = normalise(d, self.operand_width)
+        dn, e = Normaliser(self.operand_width).compute(d)
         live = dn > 0
         rest_bits = self.operand_width - 1 - self.index_bits
         fraction = np.where(live, dn, 1 << (self.operand_width - 1)) - (1 << (self.operand_width - 1))
@@ -107,6 +124,12 @@ class TableReciprocal:
         offsets, slopes = _table(self.index_bits, self.width)
         line = offsets[index] - (slopes[index] * rest >> rest_bits)
         return _scaled(line >> _GUARD, e, live, self.width)
+
+    def hardware(self, d: Format) -> Block:
+        block, divisor, ready = _normalised(self.operand_width, self.width, d)
+        line = _line(block, divisor, self.index_bits, self.width)
+        _clamp(block, line >> _GUARD, ready)
+        return block
 
 
 _GUARD = 4  # fraction bits of the table's words below the result's last bit
@@ -132,32 +155,105 @@ class NewtonReciprocal:
 
     r <- r * (2 - d * r) with d in [1/2, 1) and r in (1, 2], each product truncated to width + 2 fraction bits. The
     seed's error 2**-9 becomes 2**-18, then 2**-36, so that truncation is all that is left: R is within two units of the
-    exact value for width up to 32. Four multiplications, latency 3 + 4 * 2 cycles, a new D every cycle.
+    exact value for width up to 32. Four multiplications. Latency: the normaliser's and 12 cycles: the seed 5, each step
+    3 (product, gap, product), rounding and the clamp 1.
     """
 
     operand_width: int
     width: int
 
-    @property
-    def latency(self) -> int:
-        return 11
+    def latency(self, d: Format) -> int:
+        return Normaliser(self.operand_width).latency(d) + 12
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
-        dn, e = normalise(d, self.operand_width)
+        dn, e = Normaliser(self.operand_width).compute(d)
         live = dn > 0
         mantissa = np.where(live, dn, 1 << (self.operand_width - 1))
-        frac = max(self.width + 2, 10)  # the seed has to fit
+        frac = self._frac
         if frac + self.operand_width + 2 >= 62:
             mantissa = mantissa.astype(object)
-        seed_width = 10
-        top = shift_right(mantissa, self.operand_width - seed_width)
-        top = np.minimum(top, (1 << seed_width) - 1).astype(np.int64)
-        seed, _ = TableReciprocal(seed_width, seed_width).compute(top)
-        r = seed.astype(mantissa.dtype) << (frac - seed_width + 1)
+        top = shift_right(mantissa, self.operand_width - _SEED_WIDTH)
+        top = np.minimum(top, (1 << _SEED_WIDTH) - 1).astype(np.int64)
+        seed, _ = TableReciprocal(_SEED_WIDTH, _SEED_WIDTH).compute(top)
+        r = seed.astype(mantissa.dtype) << (frac - _SEED_WIDTH + 1)
         for _ in range(2):
             gap = (2 << frac) - ((mantissa * r) >> self.operand_width)
             r = (r * gap) >> frac if mantissa.dtype == object else _wide_multiply(r, gap, frac)
         return _scaled(shift_right(r, frac - self.width + 1), e, live, self.width)
+
+    @property
+    def _frac(self) -> int:
+        return max(self.width + 2, _SEED_WIDTH)  # the seed has to fit
+
+    def hardware(self, d: Format) -> Block:
+        from amaranth.hdl import Cat, Mux
+
+        block, divisor, ready = _normalised(self.operand_width, self.width, d)
+        m, frac, drop = block.m, self._frac, self.operand_width - _SEED_WIDTH
+        top = block.register("top", _SEED_WIDTH)
+        rounded = divisor[drop:] + divisor[drop - 1] if drop > 0 else divisor << -drop
+        m.d.sync += top.eq(Mux(rounded[_SEED_WIDTH:].any(), (1 << _SEED_WIDTH) - 1, rounded))
+        line = _line(block, top, TableReciprocal(_SEED_WIDTH, _SEED_WIDTH).index_bits, _SEED_WIDTH)
+        seed = line >> _GUARD
+        r = block.register("r_0", frac + 2)
+        seed = Mux(seed[_SEED_WIDTH:].any(), (1 << _SEED_WIDTH) - 1, seed[:_SEED_WIDTH])
+        m.d.sync += r.eq(seed << (frac - _SEED_WIDTH + 1))
+        for i in (1, 2):
+            product = block.register(f"product_{i}", self.operand_width + len(r))
+            gap, wide = block.register(f"gap_{i}", frac + 2), block.register(f"r_{i}", 2 * frac + 4)
+            m.d.sync += [product.eq(divisor * r), gap.eq((2 << frac) - product[self.operand_width :]), wide.eq(r * gap)]
+            r = wide[frac:]
+        drop = frac - self.width + 1
+        _clamp(block, Cat(r[drop:], 0) + r[drop - 1], ready)
+        return block
+
+
+_SEED_WIDTH = 10
+
+
+def _normalised(operand_width: int, width: int, d: Format) -> tuple[Block, Any, Any]:
+    """A reciprocal's block with D normalised in it: (block, Dn, whether it is there; never where D = 0)."""
+    from amaranth.hdl import unsigned
+
+    from hwnorm.units.hdl import Block, shape_of
+
+    block = Block("reciprocal")
+    start, value = block.input("start"), block.input("d", shape_of(d))
+    inner = block.place("normaliser", Normaliser(operand_width).hardware(d, offset=width - 1))
+    block.output("mantissa", unsigned(width))
+    exponent = block.outputs["exponent"] = inner.outputs["exponent"]
+    assert exponent is not None
+    block.m.d.comb += [inner.inputs["start"].eq(start), inner.inputs["d"].eq(value)]
+    return block, inner.outputs["mantissa"], inner.outputs["ready"]
+
+
+def _line(block: Block, mantissa: Any, index_bits: int, width: int) -> Any:
+    """A - (B * t >> rest_bits) of TableReciprocal: words, product and line, a register each."""
+    from amaranth.hdl import Cat, unsigned
+    from amaranth.lib.memory import Memory
+
+    m = block.m
+    rest_bits = len(mantissa) - 1 - index_bits
+    offsets, slopes = _table(index_bits, width)
+    low, high = int(slopes.max()).bit_length(), int(offsets.max()).bit_length()
+    rows = [int(b) | int(a) << low for a, b in zip(offsets, slopes, strict=True)]
+    table = Memory(shape=unsigned(low + high), depth=len(rows), init=rows)
+    block.m.submodules.table = table
+    port = table.read_port()
+    slope, offset = port.data[:low], port.data[low:]
+    product, line = block.register("product", low + rest_bits), block.register("line", high)
+    m.d.comb += port.addr.eq(Cat(mantissa[rest_bits:-1]))
+    m.d.sync += [product.eq(slope * mantissa[:rest_bits]), line.eq(offset - (product >> rest_bits))]
+    return line
+
+
+def _clamp(block: Block, r: Any, ready: Any) -> None:
+    """At most 2**width - 1; 0 where D = 0."""
+    from amaranth.hdl import Mux
+
+    mantissa = block.outputs["mantissa"]
+    over = r[len(mantissa) :].any()
+    block.m.d.sync += mantissa.eq(Mux(ready, r[: len(mantissa)] | over.replicate(len(mantissa)), 0))
 
 
 def _wide_multiply(a: Ints, b: Ints, shift: int) -> Ints:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnorm.fixed import Ints, bit_length
+from hwnorm.fixed import Format, Ints, bit_length
+
+if TYPE_CHECKING:
+    from hwnorm.units.hdl import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +20,20 @@ class Root:
 
     The result has ``width`` bits with the top one set, and t / 2 fraction bits (negative where V is wider than
     2 * width): the root of every V > 0 has the same relative precision, 2**-(width-1), truncated. V = 0 gives 0.
-    Latency width + 1 cycles (normalise, then a bit a cycle), interval the same.
+    Latency: V's pairs of bits and width + 2 cycles, interval the same.
+
+    Non-restoring, a result bit a pair p of V's bits (Li and Chu, FPL 1997). With q the root so far, r the remainder,
+
+        r <- 4 r + p - (4 q + 1) if r >= 0, else 4 r + p + (4 q + 3);  q <- 2 q + (r >= 0)
+
+    In two's complement both addends end in 11: the one is q inverted, the other q. Nothing is normalised beforehand:
+    leading pairs of zeros leave q zero, and the steps end where q's top bit is set, a pair of V each.
     """
 
     width: int
 
-    @property
-    def latency(self) -> int:
-        return self.width + 1
+    def latency(self, v: Format) -> int:
+        return _pairs(v) + self.width + 2
 
     def compute(self, v: Ints) -> tuple[Ints, Ints]:
         """(root, fraction bits of the root)."""
@@ -37,3 +47,39 @@ class Root:
         root -= root * root > radicand  # float64 may land one off on either side
         root += (root + 1) * (root + 1) <= radicand
         return root, half
+
+    def hardware(self, v: Format) -> Block:
+        """Inputs ``start``, ``v``; outputs ``mantissa``, ``exponent``. No reset."""
+        from amaranth.hdl import Cat, Const, signed, unsigned
+
+        from hwnorm.units.hdl import Block, shape_of
+        from hwnorm.units.serial import select
+
+        block = Block("root")
+        m = block.m
+        start, value = block.input("start"), block.input("v", shape_of(v))
+        pairs = _pairs(v)
+        span = Format.holding(-pairs - 1, self.width)
+        # The exponent is the pairs taken so far less all of V's, and two cycles ahead of q: it also says where to read.
+        q, exponent = block.output("mantissa", unsigned(self.width)), block.output("exponent", shape_of(span))
+        bits = Cat(value[: v.width - v.signed], Const(0, 1))
+        taken = [bits[2 * (pairs - 1 - i) :][:2] for i in range(pairs)] + [Const(0, 2)] * self.width
+        ring: list[Any] = [Const(0, 2)] * (1 << span.width)
+        for i, pair in enumerate(taken):
+            ring[(i - pairs - 1) % len(ring)] = pair
+        pair, step, r = block.register("pair", 2), block.register("step"), block.register("r", signed(self.width + 2))
+        subtract = ~r[-1]
+        total = (Cat(pair, r[:-2]) + Cat(1, 1, q ^ subtract.replicate(self.width)))[: self.width + 2]
+        running = ~q[-1] & (exponent != self.width)
+        m.d.sync += [pair.eq(select(ring, exponent)), step.eq(running)]
+        with m.If(running):
+            m.d.sync += exponent.eq(exponent + 1)
+        with m.If(step & ~q[-1]):
+            m.d.sync += [r.eq(total), q.eq(Cat(~total[-1], q))]
+        with m.If(start):
+            m.d.sync += [exponent.eq(-pairs - 1), step.eq(0), r.eq(0), q.eq(0)]
+        return block
+
+
+def _pairs(v: Format) -> int:
+    return (v.width - v.signed + 1) // 2
