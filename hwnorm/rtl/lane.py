@@ -51,6 +51,7 @@ class Lane(Block):
         if cell.rate is Rate.STAT:
             return self._per_group(cell, depth)
         if (cell, depth) not in self.at:
+            assert depth > 0 or cell.kind in WIRING, f"{cell!r} of {cell.args} is not there yet"
             if cell.kind in WIRING:
                 self.at[cell, depth] = wired(cell, self.value(cell.args[0], depth))
             else:

@@ -44,6 +44,9 @@ class Lowering:
         self.registers: dict[str, Cell] = {}  # of a layer
         self._stat: dict[Node, Cell] = {}
         self._over_dx: dict[Node, Cell] = {}  # of a value widened for dx: its fraction bits above dx's
+        for node in fields_of(program.graph):
+            if self.types[node].scale:
+                self.stat(node)
         self._level = {n: k for k, s in enumerate(program.schedule.sweeps, 1) for n in s.reduces}
 
     # What another program needs to know
@@ -350,6 +353,8 @@ class Elements:
     def _over_dx(self, arg: Node) -> Cell:
         """How far a value lies below dx's last bit."""
         kind = self.types[arg]
+        for source in kind.scale:
+            self.of.exponent(source)
         if len(kind.scale) == 1 and kind.scale[0] in self.of._over_dx:
             return self.cells.add(self.of._over_dx[kind.scale[0]], self.cells.const(kind.frac))
         return self.cells.sub(self.of.frac(kind), self.of.dx_frac())

@@ -70,7 +70,7 @@ class SweepPlan:
     def cells(self) -> list[Cell]:
         """Everything per element, in order."""
         wanted = [*(r.args[0] for r in self.reductions), *self.writes.values(), *(c for _, c in self.passes)]
-        return [c for c in topological(wanted) if c.rate is Rate.ELEM]
+        return [c for c in topological(wanted, through=Rate.ELEM) if c.rate is Rate.ELEM]
 
     @cached_property
     def ready(self) -> dict[Cell, int]:
@@ -338,8 +338,9 @@ def _roots(cells: set[Cell]) -> set[Cell]:
     return {c for c in cells if not derived(c)}
 
 
-def topological(wanted: Iterable[Cell], stop: Iterable[Cell] = ()) -> list[Cell]:
-    """Everything that the wanted cells are made of, arguments first; nothing in front of ``stop``."""
+def topological(wanted: Iterable[Cell], stop: Iterable[Cell] = (), through: Rate | None = None) -> list[Cell]:
+    """Everything that the wanted cells are made of, arguments first; nothing in front of ``stop``, and with ``through``
+    nothing in front of a cell of another rate."""
     ends, seen, order = set(stop), set(), []
     todo = [(c, False) for c in reversed(list(wanted))]
     while todo:
@@ -349,6 +350,6 @@ def topological(wanted: Iterable[Cell], stop: Iterable[Cell] = ()) -> list[Cell]
         elif cell not in seen:
             seen.add(cell)
             todo.append((cell, True))
-            if cell not in ends:
+            if cell not in ends and through in (None, cell.rate):
                 todo.extend((a, False) for a in reversed(cell.args) if a not in seen)
     return order

@@ -47,7 +47,7 @@ class Multiplier:
         negative = last if large.signed else 0
         high = product[large.width :]
         before = high.as_signed() if small.signed else high
-        gated = narrow & digit.replicate(small.width)
+        gated = narrow.as_unsigned() & digit.replicate(small.width)
         # One bit more than the operand: the carry, or the sign.
         addend = Cat(gated, gated[-1] & small.signed) ^ Cat(negative).replicate(small.width + 1)
         total = (Cat(1, before, before[-1] & small.signed) + Cat(negative, addend))[1 : small.width + 2]

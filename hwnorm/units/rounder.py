@@ -36,7 +36,7 @@ class Rounder:
     def _rounds(self) -> bool:
         return self.rounding is Rounding.HALF_UP and self.shift_hi > 0
 
-    def latency(self, v: Format) -> int:
+    def latency(self, v: Format, shift: Format | None = None) -> int:
         n = self.shift_hi - self.shift_lo
         steps = n if n <= FAR else n // 4 + 3
         return (1 + steps if n else 0) + 1 + self._rounds
@@ -44,7 +44,7 @@ class Rounder:
     def compute(self, v: Ints, shift: int | Ints) -> Ints:
         return saturate(shift_right(v, shift, self.rounding), self.result)
 
-    def hardware(self, v: Format) -> Block:
+    def hardware(self, v: Format, shift: Format | None = None) -> Block:
         """Inputs ``start``, ``v``, ``shift``; output ``result``. No reset."""
         from amaranth.hdl import Cat, Const, Mux, unsigned
 
@@ -86,7 +86,7 @@ class Rounder:
             up, rounding = block.register("up"), block.register("rounding")
             m.d.sync += rounding.eq(ready)
             with m.If(ready):
-                m.d.sync += up.eq(moved[0] & ~low & ~(inside.all() & ~sign))
+                m.d.sync += up.eq(moved[0] & ~low & ~high & ~(inside.all() & ~sign))
             with m.If(rounding):
                 m.d.sync += result.eq(target + up)
         return block
