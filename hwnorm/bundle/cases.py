@@ -62,7 +62,7 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> 
     if direction == "inference":
         if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
             lo, hi = int(x.min()), int(x.max())
-            arguments |= {"mean": rng.uniform(lo, hi, groups), "deviation": rng.uniform(0, hi, groups)}
+            arguments |= {"mean": rng.uniform(lo, hi, groups), "deviation": rng.uniform(0, max(hi, 1), groups)}
         return engine.inference_call(x, **arguments)
     if engine.norm.sampling:
         arguments["sampled"] = np.arange(m) % 3 == 0

@@ -10,6 +10,7 @@ from hwnorm.ir import Node, Setting
 from hwnorm.rtl.engine import EngineBlock
 from hwnorm.rtl.lower import Range
 from hwnorm.rtl.plan import Plan, Shape
+from hwnorm.views.int_ref import constants
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Design:
             return {}
         forward = Plan(self.engine.program("forward"), Shape(1, self.engine.max_elements), self.settings)
         return forward.lowering.ranges()
+
+    def layer_words(self, setting: Setting) -> dict[str, int]:
+        """What the registers of a layer are loaded with."""
+        found: dict[str, int] = {}
+        if self.plan.lowering.registers:
+            values = constants(self.engine.program(self.direction), setting)
+            for name, node in self.plan.lowering.register_nodes.items():
+                found[name], found[f"{name}_frac"] = values[node]
+        return {name: found[name] for name in self.plan.lowering.registers}
 
     def block(self, name: str) -> EngineBlock:
         return EngineBlock(self.plan, name)

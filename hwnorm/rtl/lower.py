@@ -42,6 +42,7 @@ class Lowering:
         self.exponents: dict[Node, Cell] = {}
         self.fields: dict[str, Cell] = {}  # of a group
         self.registers: dict[str, Cell] = {}  # of a layer
+        self.register_nodes: dict[str, Node] = {}
         self._stat: dict[Node, Cell] = {}
         self._over_dx: dict[Node, Cell] = {}  # of a value widened for dx: its fraction bits above dx's
         for node in fields_of(program.graph):
@@ -121,6 +122,7 @@ class Lowering:
             register = c.leaf(Kind.LAYER, f"{name}_frac", min(fracs), max(fracs))
             self.exponents[source] = self.registers[f"{name}_frac"] = register
         self.registers[name] = c.leaf(Kind.LAYER, name, kind.lo, kind.hi)
+        self.register_nodes[name] = node
         return self.registers[name]
 
     def _field(self, node: Node) -> Cell:

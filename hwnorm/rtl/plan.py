@@ -305,7 +305,7 @@ class Plan:
         sweep = self.sweeps[number - 1] if number else None
         before = sweep.issue_latency + sweep.sums_at if sweep else 0
         following = self.sweeps[number] if number < len(self.sweeps) else None
-        after = HANDOVER + following.issue_latency + following.released_at if following else HANDOVER
+        after = HANDOVER + following.issue_latency + following.released_at if following else 0
         return before + 1 + stage.latency + after + 1
 
     @property
@@ -313,11 +313,25 @@ class Plan:
         """The shortest group that streams without a gap between groups."""
         return max((self.interval(number) for number in self.stages), default=1)
 
+    @property
+    def overhead(self) -> int:
+        """Cycles that a single group takes besides issuing its beats once a sweep."""
+        last = self.sweeps[-1]
+        between = sum(self._handed_on(s.number) for s in self.sweeps[:-1])
+        return between + last.issue_latency + last.writes_at + 2
+
+    def cycles(self, groups: int, beats: int) -> int:
+        """From the first beat's acceptance to the last result's, both included, if nobody outside makes it wait."""
+        return len(self.sweeps) * (beats - 1) + (groups - 1) * max(beats, self.min_beats) + self.overhead
+
+    def _handed_on(self, number: int) -> int:
+        """Cycles from a sweep's last beat to the first one of the next sweep."""
+        sweep, stage = self.sweeps[number - 1], self.stages[number]
+        return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER
+
     def replay_depth(self, number: int) -> int:
         """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
-        sweep, stage = self.sweeps[number - 2], self.stages[number - 1]
-        waiting = sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER
-        return self.shape.max_beats + waiting + 4
+        return self.shape.max_beats + self._handed_on(number - 1) + 4
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
