@@ -18,6 +18,7 @@ from hwnorm.errors import ToolFailed
 LOG = logging.getLogger("hwnorm")
 LIMIT_S = 1800.0
 TAIL = 4000  # characters at a log's end in which a tool names its reason
+_running: dict[int, tuple[Path, subprocess.Popen[bytes]]] = {}
 
 
 def run(command: Sequence[str], folder: Path, log: str, limit_s: float = LIMIT_S) -> int:
@@ -35,15 +36,28 @@ def run(command: Sequence[str], folder: Path, log: str, limit_s: float = LIMIT_S
             env=os.environ | {"PYTHONPATH": path},
             start_new_session=True,
         )
+        _running[child.pid] = (folder, child)
         try:
             return child.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            raise ToolFailed(f"{Path(command[0]).name} did not end within {limit_s:g} s; see {folder / log}") from None
+            raise ToolFailed(f"a tool did not end within {limit_s:g} s: {' '.join(command)}") from None
         finally:
+            _running.pop(child.pid, None)
             if child.poll() is None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(child.pid, signal.SIGKILL)
+                _kill(child)
                 child.wait()
+
+
+def stop(folder: Path) -> None:
+    """Ends what still runs in a folder: for who was interrupted while threads wait for their tools."""
+    for where, child in list(_running.values()):
+        if where == folder and child.poll() is None:
+            _kill(child)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def reason(folder: Path, log: str) -> str:

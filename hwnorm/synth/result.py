@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 SCHEMA = "hwnorm.synth/1"
+KINDS = ("lut", "ff", "dsp", "bram", "lutram")
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
+    """``lutram`` is the part of ``lut`` that is memory. hwnorm.synth.targets says what counts for how much."""
+
     lut: int = 0
     ff: int = 0
     dsp: int = 0
@@ -19,33 +22,43 @@ class Resources:
     lutram: int = 0
 
     def to_dict(self) -> dict[str, int]:
-        return {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram": self.bram, "lutram": self.lutram}
+        return {kind: getattr(self, kind) for kind in KINDS}
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(*(getattr(self, kind) + getattr(other, kind) for kind in KINDS))
 
     def __sub__(self, other: Resources) -> Resources:
-        mine, theirs = self.to_dict(), other.to_dict()
-        return Resources(**{name: mine[name] - theirs[name] for name in mine})
+        return Resources(*(getattr(self, kind) - getattr(other, kind) for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Fmax:
-    """In MHz, by seed; ``None`` of them where nothing is timed."""
+    """In MHz, by seed; empty where nothing was placed, or nothing in it is timed."""
 
     by_seed: Mapping[int, float]
 
     @property
-    def median(self) -> float:
-        return median(self.by_seed.values())
+    def median(self) -> float | None:
+        return median(self.by_seed.values()) if self.by_seed else None
+
+    @property
+    def best(self) -> float | None:
+        return max(self.by_seed.values(), default=None)
+
+    @property
+    def worst(self) -> float | None:
+        return min(self.by_seed.values(), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        values: Sequence[float] = list(self.by_seed.values())
-        if not values:
-            return {"median": None, "best": None, "worst": None, "seeds": 0}
-        figures = {"median": median(values), "best": max(values), "worst": min(values)}
-        return {name: round(value, 2) for name, value in figures.items()} | {"seeds": len(values)}
+        figures = {"median": self.median, "best": self.best, "worst": self.worst}
+        rounded = {name: None if value is None else round(value, 2) for name, value in figures.items()}
+        return rounded | {"seeds": len(self.by_seed), "by_seed": {str(s): round(f, 2) for s, f in self.by_seed.items()}}
 
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
+    """``resources`` are the totals, as the placer counts where it does; ``breakdown`` adds up to them."""
+
     target: str
     device: str
     grade: str
@@ -53,12 +66,12 @@ class Synthesis:
     tools: Mapping[str, str]
     resources: Resources
     fmax: Fmax
-    critical_path: str | None
-    breakdown: Mapping[str, Resources] = field(default_factory=dict)
-    cells: Mapping[str, int] = field(default_factory=dict)  # by type, as yosys and the packing pass left them
-    packed: Mapping[str, int] = field(default_factory=dict)  # registers that moved into other primitives
-    utilisation: Mapping[str, int] = field(default_factory=dict)  # as the placer counts
-    warnings: tuple[str, ...] = ()
+    critical_path: str | None  # of the median seed
+    breakdown: Mapping[str, Resources]
+    cells: Mapping[str, int]  # by type, as yosys and the packing pass left them
+    packed: Mapping[str, int]  # what moved into block RAMs and multipliers
+    utilisation: Mapping[str, int]  # as the placer names it
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``hwnorm synth``."""
@@ -76,5 +89,5 @@ class Synthesis:
             "cells": dict(self.cells),
             "packed": dict(self.packed),
             "utilisation": dict(self.utilisation),
-            "warnings": list(self.warnings),
+            "notes": list(self.notes),
         }
