@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections import Counter
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,14 @@ def multiplier(rng: random.Random, i: int, sources: list[str]) -> str:
         operand = f"$signed({operand})"
     names = [(f"a{i}_{n}", f"b{i}_{n}") for n in range(before + 1)]
     lines = [f"  wire {sign}[{wide - 1}:0] a{i}_0 = {left}, b{i}_0 = {right};"]
-    for (a, b), (a1, b1) in zip(names, names[1:], strict=False):
+    for (a, b), (a1, b1) in pairwise(names):
         lines += [f"  reg {sign}[{wide - 1}:0] {a1} = 0, {b1} = 0;", clocked(style, {a1: a, b1: b}, rng)]
     lines.append(f"  wire {sign}[{2 * wide - 1}:0] p{i}_0 = a{i}_{before} * {operand};")
     for n in range(behind):
-        lines += [f"  reg {sign}[{2 * wide - 1}:0] p{i}_{n + 1} = 0;", clocked(style, {f"p{i}_{n + 1}": f"p{i}_{n}"}, rng)]
+        lines += [
+            f"  reg {sign}[{2 * wide - 1}:0] p{i}_{n + 1} = 0;",
+            clocked(style, {f"p{i}_{n + 1}": f"p{i}_{n}"}, rng),
+        ]
     tap = f" ^ a{i}_{before}" if rng.random() < 0.3 else ""  # a second user of the input register
     return "\n".join([*lines, f"  assign o{i} = p{i}_{behind}{tap};"])
 
@@ -68,7 +72,7 @@ def delay_line(rng: random.Random, i: int, sources: list[str]) -> str:
     read = rng.choice(["", "if (en) "])
     data = "{" + ", ".join(rng.choice(sources) for _ in range(3)) + "}"
     lines = [
-        f"  {hint}(* ram_style = \"block\" *) reg [{wide - 1}:0] m{i} [0:511]; reg [8:0] w{i} = 0; integer k{i};",
+        f'  {hint}(* ram_style = "block" *) reg [{wide - 1}:0] m{i} [0:511]; reg [8:0] w{i} = 0; integer k{i};',
         f"  initial for (k{i} = 0; k{i} < 512; k{i} = k{i} + 1) m{i}[k{i}] = 0;",
         f"  reg [{wide - 1}:0] r{i}_0 = 0; wire [8:0] t{i} = w{i} - 9'd{lag};",
         f"  always @(posedge clk) begin w{i} <= w{i} + 1; m{i}[w{i}] <= {data}; {read}r{i}_0 <= m{i}[t{i}]; end",
@@ -111,7 +115,11 @@ def differences(verilog: str, found: dict, outputs: int, folder: Path) -> str:
     common = (cells / "common_sim.vh").read_text()
     without = re.sub(r"module TRELLIS_COMB\b.*?endmodule", "", common, flags=re.DOTALL)  # $error in it: Icarus 12
     (folder / "common.v").write_text(without)
-    sources = [*(folder / f"{name}.v" for name in ("design", "netlist", "bench", "common")), MODELS, cells / "ccu2c_sim.vh"]
+    sources = [
+        *(folder / f"{name}.v" for name in ("design", "netlist", "bench", "common")),
+        MODELS,
+        cells / "ccu2c_sim.vh",
+    ]
     program = folder / "bench"
     build = ["iverilog", "-g2012", "-DNO_INCLUDES", "-s", "bench", "-o", program, *sources]
     done = subprocess.run(build, capture_output=True, text=True, check=False)
@@ -125,7 +133,7 @@ def bench(outputs: int) -> str:
         f'    if (p{i} !== q{i}) begin $display("o{i} differs in cycle %0d: %h, not %h", n, q{i}, p{i}); $finish; end'
         for i in range(outputs)
     )
-    ports = "clk, rst, en, en2, x, y".split(", ")
+    ports = ["clk", "rst", "en", "en2", "x", "y"]
     inputs = ", ".join(f".{port}({port})" for port in ports)
     left, right = (", ".join(f".o{i}({kind}{i})" for i in range(outputs)) for kind in "pq")
     return f"""module bench;
