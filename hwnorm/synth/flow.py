@@ -5,6 +5,7 @@ Every finished step is kept by its content (hwnorm.synth.cache): a run that was 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -28,7 +29,6 @@ from hwnorm.synth.yosys import Yosys, find_yosys
 
 Json = dict[str, Any]
 Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
-FORMAT = "3"  # of what is kept; a change of this room's own arithmetic changes it
 HIERARCHY = "hierarchy.json"
 PLACEMENT = "(placement)"  # what the placer counts beyond the netlist: constants, feeds of carry chains
 WRONG_INPUT = ("not found!", "syntax error", "is not part of the design", "undeclared", "not declared")
@@ -68,6 +68,12 @@ def synthesise(
     return found
 
 
+@functools.cache
+def _own_code() -> str:
+    """What is kept is a result of this room's code too."""
+    return cache.key(*(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))))
+
+
 @dataclass(slots=True)
 class _Job:
     verilog: str
@@ -83,8 +89,8 @@ class _Job:
     def key(self) -> str:
         """Of the netlist: all that it depends on."""
         commands = "\n".join(self.target.commands(self.top))
-        passes = f"{packing.VERSION if self.pack else 0} {self.target.harness}"
-        return cache.key(FORMAT, self.verilog, self.top, commands, repr(self.target.cells), passes, self.yosys.version)
+        passes = f"{self.pack} {self.target.harness} {_own_code()}"
+        return cache.key(self.verilog, self.top, commands, passes, self.yosys.version)
 
     def folder(self) -> Path:
         """With the netlist in it; made once, when first needed."""

@@ -30,7 +30,6 @@ from typing import Any
 
 from hwnorm.synth.netlist import Bit, Cell, Netlist, number, parameter
 
-VERSION = 1  # goes into the cache's key
 FLIP_FLOP, BLOCK_RAM, MULTIPLIER = "TRELLIS_FF", "DP16KD", "MULT18X18D"
 WIDTH = 18
 OPERANDS = {side: [f"{side}{i}" for i in range(WIDTH)] for side in "AB"}
