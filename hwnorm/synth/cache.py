@@ -1,0 +1,60 @@
+"""Results by content: what went in is the key, so that nothing is ever out of date, and an interrupted run goes on.
+
+Kept under ``$HWNORM_CACHE``, else ``$XDG_CACHE_HOME/hwnorm``, else ``~/.cache/hwnorm``; an empty ``HWNORM_CACHE`` keeps
+nothing. A cache that cannot be read or written is an empty one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def folder() -> Path | None:
+    chosen = os.environ.get("HWNORM_CACHE")
+    if chosen is not None:
+        return Path(chosen) if chosen else None
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnorm"
+    except RuntimeError:  # no home
+        return None
+
+
+def key(*parts: str) -> str:
+    """Of texts in an order: no two different lists have the same."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def get(name: str) -> dict[str, Any] | None:
+    path = _path(name)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def put(name: str, data: dict[str, Any]) -> None:
+    path = _path(name)
+    if path is None:
+        return
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(data, file)
+            Path(made).replace(path)
+        except BaseException:
+            Path(made).unlink(missing_ok=True)
+            raise
+
+
+def _path(name: str) -> Path | None:
+    home = folder()
+    return home / "synth" / name[:2] / f"{name}.json" if home else None

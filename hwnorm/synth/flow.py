@@ -1,0 +1,230 @@
+"""The whole way: Verilog text through yosys, the packing pass and nextpnr over several seeds, to a Synthesis.
+
+Every finished step is kept by its content (hwnorm.synth.cache): a run that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+from hwnorm.errors import InputError, ToolFailed
+from hwnorm.synth import cache, harness, packing, process
+from hwnorm.synth.critical import describe
+from hwnorm.synth.hierarchy import by_instance, source_names
+from hwnorm.synth.nextpnr import NETLIST, Nextpnr, find_nextpnr, place
+from hwnorm.synth.result import KINDS, Fmax, Resources, Synthesis
+from hwnorm.synth.targets import Target, find_target
+from hwnorm.synth.yosys import Yosys, find_yosys
+
+Json = dict[str, Any]
+Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
+HIERARCHY = "hierarchy.json"
+PLACEMENT = "(placement)"  # what the placer counts beyond the netlist: constants, feeds of carry chains
+WRONG_INPUT = ("not found!", "syntax error", "is not part of the design", "undeclared", "not declared")
+
+
+def synthesise(
+    verilog: str,
+    top: str,
+    target: str | Target = "ecp5",
+    seeds: int = 5,
+    *,
+    jobs: int | None = None,
+    pack: bool = True,
+    file_name: str = "design.v",
+    told: Told | None = None,
+) -> Synthesis:
+    """The module ``top`` of a Verilog text, on a device, placed with seeds 1 to ``seeds`` (0: synthesis alone).
+
+    ``pack`` moves flip-flops into block RAMs and multipliers where the device has a pass for it. InputError where the
+    text is wrong or the design does not fit; ToolFailed, with the folder of its logs, where a tool fails.
+    """
+    wanted = find_target(target) if isinstance(target, str) else target
+    if not verilog.strip():
+        raise InputError(f"{file_name}: is empty")
+    if not top.replace("_", "a").isalnum():
+        raise ValueError(f"top must be a module's name, not {top!r}")
+    if seeds < 0 or (jobs is not None and jobs < 1):
+        raise ValueError(f"seeds must be 0 or more and jobs at least 1, not {seeds} and {jobs}")
+    job = _Job(verilog, top, wanted, pack and wanted.packs, file_name, find_yosys())
+    placer = find_nextpnr(wanted.placer) if wanted.placer and seeds else None
+    try:
+        found = _run(job, placer, seeds if placer else 0, jobs or os.cpu_count() or 1, told or (lambda *_: None))
+    except ToolFailed as fault:
+        raise ToolFailed(f"{fault} (its logs: {job.keep()})") from None
+    finally:
+        job.close()
+    return found
+
+
+@functools.cache
+def _own_code() -> str:
+    """What is kept is a result of this room's code too."""
+    return cache.key(*(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))))
+
+
+@dataclass(slots=True)
+class _Job:
+    verilog: str
+    top: str
+    target: Target
+    pack: bool
+    file_name: str
+    yosys: Yosys
+    scratch: Path | None = None
+    kept: bool = False
+
+    @property
+    def key(self) -> str:
+        """Of the netlist: all that it depends on."""
+        commands = "\n".join(self.target.commands(self.top))
+        passes = f"{self.pack} {self.target.harness} {_own_code()}"
+        return cache.key(self.verilog, self.top, commands, passes, self.yosys.version)
+
+    def folder(self) -> Path:
+        """With the netlist in it; made once, when first needed."""
+        if self.scratch is None:
+            self.scratch = Path(tempfile.mkdtemp(prefix="hwnorm_synth_"))
+        return self.scratch
+
+    def keep(self) -> Path:
+        self.kept = True
+        return self.folder()
+
+    def close(self) -> None:
+        if self.scratch is not None and not self.kept:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _run(job: _Job, placer: Nextpnr | None, seeds: int, jobs: int, told: Told) -> Synthesis:
+    numbers = range(1, seeds + 1)
+    keys = {
+        seed: cache.key(job.key, placer.version, repr(job.target.place_options), str(seed)) if placer else ""
+        for seed in numbers
+    }
+    netlist = cache.get(job.key)
+    placed = {seed: found for seed in numbers if (found := cache.get(keys[seed])) is not None}
+    if netlist is None or len(placed) < seeds:
+        netlist, describer = _synthesise(job)
+        cache.put(job.key, netlist)
+    told(1, 1 + seeds, "synthesis")
+    done = 1 + len(placed)
+    if len(placed) < seeds:
+        assert placer is not None
+        folder = job.folder()
+
+        def one(seed: int) -> tuple[int, Json]:
+            found = place(placer, job.target, folder, seed)
+            kept = {"fmax": found.fmax_mhz, "used": found.used, "path": describer(found.path)}
+            cache.put(keys[seed], kept)
+            return seed, kept
+
+        with ThreadPoolExecutor(jobs) as pool:
+            waiting = [pool.submit(one, seed) for seed in numbers if seed not in placed]
+            try:
+                for future in as_completed(waiting):
+                    seed, outcome = future.result()
+                    placed[seed] = outcome
+                    done += 1
+                    told(done, 1 + seeds, f"seed {seed}")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                process.stop(folder)
+                raise
+    return _result(job, placer, netlist, {seed: placed[seed] for seed in numbers})
+
+
+def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:
+    """The counts, to be kept, and what puts a path of this netlist into words. The netlist lies in the job's folder."""
+    folder, top, name = job.folder(), job.top, job.file_name
+    (folder / name).write_text(job.verilog, encoding="utf-8")
+    look = [f"read_verilog {name}", f"hierarchy -check -top {top}", "proc", f"write_json {HIERARCHY}"]
+    script = [*look, "design -reset", f"read_verilog {name}", *job.target.commands(top), f"write_json {NETLIST}"]
+    try:
+        job.yosys.run("\n".join(script) + "\n", folder)
+    except ToolFailed as fault:
+        if any(words in str(fault) for words in WRONG_INPUT):
+            raise InputError(str(fault).replace("ERROR: ", "")) from None
+        raise
+    names = source_names(_read(folder / HIERARCHY), top)
+    design = _read(folder / NETLIST)
+    module = design["modules"].get(top)
+    if module is None:
+        raise ToolFailed(f"yosys wrote no module {top}")
+    packed = packing.pack(module) if job.pack else Counter[str]()
+    parts = by_instance(module, names)
+    total = sum(parts.values(), Counter[str]())
+    if not total:
+        raise InputError(f"{top} synthesises to nothing: are its clock and its outputs among its ports?")
+    added = harness.close_ports(module, job.target.harness) if job.target.harness else 0
+    design["modules"] = {top: module}  # a placer needs no library
+    (folder / NETLIST).write_text(json.dumps(design), encoding="utf-8")
+    found = {
+        "cells": dict(sorted(total.items())),
+        "packed": {kind: count for kind, count in packed.items() if count},
+        "parts": {name: dict(tally) for name, tally in parts.items()},
+        "harness": added,
+    }
+    return found, lambda path: describe(path, module, names)
+
+
+def _read(path: Path) -> Json:
+    try:
+        found: Json = json.loads(path.read_text(encoding="utf-8"))
+        if found["modules"]:
+            return found
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ToolFailed(f"yosys ended without a fault, but its {path.name} is missing, empty or cut")
+
+
+def _result(job: _Job, placer: Nextpnr | None, netlist: Json, placed: dict[int, Json]) -> Synthesis:
+    target = job.target
+    breakdown = {name: count(target, tally) for name, tally in sorted(netlist["parts"].items())}
+    total = sum(breakdown.values(), Resources())
+    fmax = Fmax({seed: outcome["fmax"] for seed, outcome in placed.items() if outcome["fmax"] is not None})
+    used: dict[str, int] = next(iter(placed.values()))["used"] if placed else {}
+    if placed and target.placed:
+        counts = {
+            kind: used.get(target.placed[kind], 0) if kind in target.placed else getattr(total, kind) for kind in KINDS
+        }
+        difference = Resources(**counts) - total
+        if difference != Resources():
+            breakdown[PLACEMENT] = difference
+        total = Resources(**counts)
+    path = None
+    if fmax.by_seed:
+        middle = median_low(fmax.by_seed.values())
+        path = next(placed[seed]["path"] for seed, value in fmax.by_seed.items() if value == middle)
+    return Synthesis(
+        target=target.name,
+        device=target.device,
+        grade=target.grade,
+        top=job.top,
+        tools={"yosys": job.yosys.version} | ({"nextpnr": placer.version} if placer else {}),
+        resources=total,
+        fmax=fmax,
+        critical_path=path,
+        breakdown=breakdown,
+        cells=netlist["cells"],
+        packed=netlist["packed"],
+        utilisation=used,
+        notes=target.notes if placed else (),
+    )
+
+
+def count(target: Target, cells: dict[str, int]) -> Resources:
+    """Cell types weighed as the target's family counts them."""
+    weights = {kind: getattr(target.cells, kind) for kind in KINDS}
+    return Resources(**{k: round(sum(n * w.get(kind, 0) for kind, n in cells.items())) for k, w in weights.items()})

@@ -1,0 +1,94 @@
+"""What a path means, and the command line around it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from hwnorm.cli import main
+from hwnorm.errors import InputError
+from hwnorm.synth.design import designs
+
+COUNTER = "module {name}(input clk, output reg [7:0] n); always @(posedge clk) n <= n + 1; endmodule\n"
+
+
+def folder(path: Path, name: str, about: dict | None = None) -> Path:
+    (path / "rtl").mkdir(parents=True)
+    (path / "rtl" / f"{name}.v").write_text("// module none\n" + COUNTER.format(name=name))
+    (path / "manifest.json").write_text(json.dumps({"kind": "rtl", "name": name} if about is None else about))
+    return path
+
+
+def test_a_generated_folder_says_its_top(tmp_path: Path) -> None:
+    (found,) = designs(folder(tmp_path / "f", "l1_forward"))
+    assert (found.top, found.file_name) == ("l1_forward", "l1_forward.v")
+
+
+def test_a_folder_of_parts_is_several_designs(tmp_path: Path) -> None:
+    for part in ("forward", "backward"):
+        folder(tmp_path / part, f"l1_{part}")
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "parts", "parts": ["forward", "backward"]}))
+    assert [found.top for found in designs(tmp_path)] == ["l1_forward", "l1_backward"]
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"kind": "hls", "name": "n"}, "kind 'hls' has no Verilog"),
+        ({"kind": "rtl", "name": "../n"}, "'name' is missing or no name"),
+        ({"kind": "rtl", "name": "other"}, r"rtl/other.v is missing"),
+        ({"kind": "parts", "parts": ["../.."]}, "'parts' must name folders"),
+        ([], "not a manifest"),
+    ],
+)
+def test_a_wrong_folder(about: dict, message: str, tmp_path: Path) -> None:
+    folder(tmp_path / "f", "n", about)
+    with pytest.raises(InputError, match=message):
+        designs(tmp_path / "f")
+
+
+def test_a_file_of_several_modules_needs_a_top(tmp_path: Path) -> None:
+    path = tmp_path / "both.v"
+    path.write_text(COUNTER.format(name="one") + COUNTER.format(name="two"))
+    with pytest.raises(InputError, match="several modules, say which with --top: one, two"):
+        designs(path)
+    assert designs(path, "two")[0].top == "two"
+    with pytest.raises(InputError, match="has no module 'tow': did you mean 'two'"):
+        designs(path, "tow")
+
+
+def test_the_command_prints_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(folder(tmp_path / "f", "counter"))
+    arguments = ["synth", path, "--target", "xilinx"]
+    assert main([*arguments, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema"], found["ff"], found["fmax_mhz"]["median"]) == ("hwnorm.synth/1", 8, None)
+    assert main([*arguments, "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["design"], row["ff"], row["fmax_mhz"]) == ("counter", "8", "")
+    assert main(arguments) == 0
+    assert "(top)" in capsys.readouterr().out
+    assert main([*arguments, "-o", str(tmp_path / "out.txt")]) == 0
+    assert capsys.readouterr().out == "" and "counter" in (tmp_path / "out.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["synth", "missing.v", "--target", "ecp5"], 1, "missing.v: no such file or folder"),
+        (["synth", "missing.v", "--target", "ecp"], 1, "unknown target 'ecp': did you mean 'ecp5'"),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == code
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and message in told
+
+
+def test_list_targets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "targets", "--format", "json"]) == 0
+    assert {"ecp5", "ice40-up5k", "xilinx"} <= {row["target"] for row in json.loads(capsys.readouterr().out)}
