@@ -10,7 +10,7 @@ The names of the words, in order, stand in the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -31,12 +31,11 @@ class Vectors:
     result: tuple[str, ...]
     files: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, call: Call) -> None:
-        """The groups of one call, with what the reference makes of them."""
+    def add(self, call: Call, registers: Mapping[str, int]) -> None:
+        """The groups of one call, with what the reference makes of them; ``registers`` are those of its layer."""
         found = call.run()
         groups = max(len(v.v) for v in call.inputs.values() if v.v.ndim > 1)
         elements = call.setting.m
-        registers = layer_words(call)
         for g in range(groups):
             words = [registers[name] for name in self.layer]
             words += [word(call.inputs, name, g) for name in self.group]

@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from hwnorm.bundle import manifest
 from hwnorm.bundle.cases import cases
-from hwnorm.bundle.vectors import Vectors
+from hwnorm.bundle.vectors import Vectors, layer_words
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.hls.kernel import Field, Kernel, Stage
@@ -139,7 +139,7 @@ def golden(engine: Engine, direction: str, lanes: int, kernel: Kernel) -> Vector
         tuple(f.name for f, _ in kernel.result()),
     )
     for call in cases(engine, direction, lanes):
-        vectors.add(call)
+        vectors.add(call, layer_words(call))
     return vectors
 
 

@@ -41,13 +41,13 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
         case Kind.MUL:
             return a[0] * a[1]
         case Kind.GT:
-            return a[0] > a[1]
+            return _above(a[0], a[1])
         case Kind.EQ:
             return a[0] == a[1]
         case Kind.MAX:
-            return Mux(a[0] > a[1], a[0], a[1])
+            return Mux(_above(a[0], a[1]), a[0], a[1])
         case Kind.MIN:
-            return Mux(a[0] > a[1], a[1], a[0])
+            return Mux(_above(a[0], a[1]), a[1], a[0])
         case Kind.ABS:
             return Mux(a[0] < 0, -a[0], a[0])
         case Kind.SIGN:
@@ -69,6 +69,11 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
             raise AssertionError(f"{cell!r} is no expression")
         case _:
             assert_never(cell.kind)
+
+
+def _above(a: Any, b: Any) -> Any:
+    """a > b as the sign of b - a: one carry chain and nothing behind it."""
+    return (b - a)[-1]
 
 
 def _saturated(value: Any, cell: Cell) -> Any:
