@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +20,10 @@ _running: dict[int, tuple[Path, subprocess.Popen[bytes]]] = {}
 
 
 def run(command: Sequence[str], folder: Path, log: str, limit_s: float = LIMIT_S) -> int:
-    """The exit code. ToolFailed where it does not end in time; interrupted, or late, it is gone with its children."""
+    """The exit code. ToolFailed where it does not end in time; interrupted, or late, it is gone.
+
+    It stays in our process group: what ends us by the group (a terminal, ``timeout``, a CI runner) ends it too.
+    """
     LOG.info("running %s", " ".join(command))
     home = str(Path(__file__).parents[2])  # a worker imports the hwnorm that started it
     path = os.pathsep.join(part for part in (home, os.environ.get("PYTHONPATH", "")) if part)
@@ -34,7 +35,6 @@ def run(command: Sequence[str], folder: Path, log: str, limit_s: float = LIMIT_S
             stdout=told,
             stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONPATH": path},
-            start_new_session=True,
         )
         _running[child.pid] = (folder, child)
         try:
@@ -44,7 +44,7 @@ def run(command: Sequence[str], folder: Path, log: str, limit_s: float = LIMIT_S
         finally:
             _running.pop(child.pid, None)
             if child.poll() is None:
-                _kill(child)
+                child.kill()
                 child.wait()
 
 
@@ -52,12 +52,7 @@ def stop(folder: Path) -> None:
     """Ends what still runs in a folder: for who was interrupted while threads wait for their tools."""
     for where, child in list(_running.values()):
         if where == folder and child.poll() is None:
-            _kill(child)
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
 
 
 def reason(folder: Path, log: str) -> str:

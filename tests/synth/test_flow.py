@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,7 +177,9 @@ def test_cut_output_is_a_fault_with_its_logs(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(yosys.Yosys, "run", cut)
     with pytest.raises(ToolFailed, match=r"hierarchy.json is missing, empty or cut \(its logs: ") as fault:
         synthesise(DESIGN, "engine", seeds=0)
-    assert Path(str(fault.value).split("its logs: ")[1][:-1]).is_dir()
+    kept = Path(str(fault.value).split("its logs: ")[1][:-1])
+    assert kept.is_dir()
+    shutil.rmtree(kept)
 
 
 def test_no_yosys_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
