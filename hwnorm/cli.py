@@ -13,12 +13,15 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import hwnorm
 from hwnorm.errors import HwnormError, InputError
 from hwnorm.files import write_whole
 from hwnorm.report.table import FORMATS, Table, to_json
+
+if TYPE_CHECKING:
+    from hwnorm.engine import Engine
 
 LOG = logging.getLogger("hwnorm")
 
@@ -128,6 +131,13 @@ def _parser() -> _OneLineParser:
     hls.add_argument(
         "--dialect", choices=("ap", "ac", "plain"), default="ap", help="ap_int, ac_int or C++17; default ap"
     )
+
+    rtl = commands.add_parser(
+        "gen-rtl", parents=[common], help="a folder with Verilog: engine, AXI4-Stream wrapper, vectors, bench"
+    )
+    rtl.set_defaults(run=_gen_rtl)
+    _generation(rtl)
+    rtl.add_argument("--replay", choices=("onchip", "external"), default="onchip", help="default onchip")
 
     simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
     simulate.set_defaults(run=_simulate)
@@ -291,9 +301,32 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _gen_hls(options: argparse.Namespace) -> int:
+    from hwnorm.hls.emit import check_name, emit
+
+    def one(engine: Engine, direction: str, name: str, command: str) -> dict[str, bytes]:
+        return emit(engine, direction, options.lanes, options.dialect, name, command)
+
+    return _generate(options, check_name, one)
+
+
+def _gen_rtl(options: argparse.Namespace) -> int:
+    from hwnorm.rtl.design import Design
+    from hwnorm.rtl.emit import check_name, emit
+
+    def one(engine: Engine, direction: str, name: str, command: str) -> dict[str, bytes]:
+        return emit(Design(engine, direction, options.lanes, options.replay == "external"), name, command)
+
+    return _generate(options, check_name, one)
+
+
+def _generate(
+    options: argparse.Namespace,
+    check_name: Callable[[str], None],
+    emit: Callable[[Engine, str, str, str], dict[str, bytes]],
+) -> int:
+    """A folder, or for training one with a folder a direction in it."""
     from hwnorm.bundle import manifest
     from hwnorm.files import write_folder
-    from hwnorm.hls.emit import check_name, emit
 
     engine = manifest.engine_of(vars(options))
     training = options.direction == "training"
@@ -303,7 +336,8 @@ def _gen_hls(options: argparse.Namespace) -> int:
     files: dict[str, bytes] = {}
     for direction in ("forward", "backward") if training else (options.direction,):
         part = f"{name}_{direction}" if training else name
-        found = emit(engine, direction, options.lanes, options.dialect, part, command)
+        LOG.info("generating %s", part)
+        found = emit(engine, direction, part, command)
         files |= {f"{direction}/{file}": data for file, data in found.items()} if training else found
     if training:
         files["manifest.json"] = manifest.render(manifest.parts(name, command, ("forward", "backward"), files))

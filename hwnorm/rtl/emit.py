@@ -55,6 +55,11 @@ def check(engine: Engine, direction: str, lanes: int) -> None:
         raise InputError(f"norm {engine.norm.name!r} has no {direction} datapath (it has: {has})")
 
 
+def check_name(name: str) -> None:
+    if not name.isidentifier() or not name.isascii() or name in _text("rtl/reserved.txt").split():
+        raise InputError(f"name must be an identifier such as l1_forward_b8_p4, and no word of Verilog, not {name!r}")
+
+
 def golden(design: Design, block: EngineBlock) -> Vectors:
     """Vectors in the words of the block's own streams."""
     streams = {s.prefix: s for s in block.streams}
