@@ -10,7 +10,7 @@ from hwnorm.fixed import Format, Ints, Rounding, saturate, shift_right
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
 
-FAR = 8  # places, from which on steps of four are worth a second multiplexer
+FAR = 16  # places, from which on steps of four are worth a second multiplexer
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Rounder:
             up, rounding = block.register("up"), block.register("rounding")
             m.d.sync += rounding.eq(ready)
             with m.If(ready):
-                m.d.sync += up.eq(moved[0] & ~low & ~(inside.all() & ~sign))
+                m.d.sync += up.eq(moved[0] & ~low & ~high & ~(inside.all() & ~sign))
             with m.If(rounding):
                 m.d.sync += result.eq(target + up)
         return block
