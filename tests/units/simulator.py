@@ -96,7 +96,7 @@ class Simulator:
         self.outputs = {name: signal.shape() for name, signal in block.outputs.items()}
         serial = "start" in block.inputs
         text = rtlil.convert(block, name="unit", ports=block.ports)
-        if " \\rst\n" in text:
+        if " \\rst\n" in text:  # low where nothing else is given
             self.inputs["rst"] = unsigned(1)
         self._library = _library(text, tuple(self.inputs), tuple(self.outputs), serial)
 
@@ -120,7 +120,8 @@ class Simulator:
         return self._unpack(out)
 
     def _pack(self, values: dict[str, Ints]) -> Ints:
-        assert values.keys() == self.inputs.keys()
+        values = {"rst": np.zeros(len(next(iter(values.values()))), dtype=np.int64), **values}
+        assert values.keys() >= self.inputs.keys()
         columns = []
         for name, shape in self.inputs.items():
             wide = shape.width > 63 or values[name].dtype == object
