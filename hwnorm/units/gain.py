@@ -29,8 +29,8 @@ class Gain:
     A negative product is not negated. |p| = ~p + 1 is the bits of ~p, then ones without end: the leading bits are the
     same, and it rounds up where the bit below them is set, or all that follow are. The bits are read as by the
     normaliser, until K and the bit to round by are there or sh has reached shift_hi; for a negative product further,
-    until there is a zero. Latency with n nibbles of the product and k of K and that bit, k = ceil((width + 4) / 4):
-    n + 4 k + 8 cycles, interval the same.
+    until there is a zero. Latency with n nibbles of the product, and k that K and that bit may lie in, which are read a
+    bit a cycle, k = ceil((width + 4) / 4): n + max(3 k, width) + 9 cycles, interval the same.
     """
 
     width: int
@@ -39,7 +39,7 @@ class Gain:
     shift_hi: int
 
     def latency(self, product: Format, frac: Format) -> int:
-        return _nibbles(product.width - product.signed) + 4 * _nibbles(self.width + 4) + 8
+        return _nibbles(product.width - product.signed) + max(3 * _nibbles(self.width + 4), self.width) + 9
 
     def compute(self, product: Ints, frac: Ints) -> tuple[Ints, Ints]:
         """(K, fraction bits of K)."""

@@ -32,7 +32,7 @@ class Multiplier:
 
     def hardware(self, a: Format, b: Format) -> Block:
         """Inputs ``start``, ``a``, ``b``; output ``product``. No reset."""
-        from amaranth.hdl import Cat
+        from amaranth.hdl import Cat, Const
 
         from hwnorm.units.hdl import Block, shape_of
         from hwnorm.units.serial import read
@@ -44,13 +44,12 @@ class Multiplier:
         (narrow, small), (wide, large) = sorted(operands, key=lambda operand: operand[1].width)
         product = block.output("product", shape_of(self.format(a, b)))
         digit, step, last = read(block, start, [*reversed(wide)])
-        negative = last if large.signed else 0
+        negative = last if large.signed else Const(0, 1)
         high = product[large.width :]
-        before = high.as_signed() if small.signed else high
         gated = narrow.as_unsigned() & digit.replicate(small.width)
         # One bit more than the operand: the carry, or the sign.
-        addend = Cat(gated, gated[-1] & small.signed) ^ Cat(negative).replicate(small.width + 1)
-        total = (Cat(1, before, before[-1] & small.signed) + Cat(negative, addend))[1 : small.width + 2]
+        addend = Cat(gated, gated[-1] & small.signed) ^ negative.replicate(small.width + 1)
+        total = (Cat(1, high, high[-1] & small.signed) + Cat(negative, addend))[1 : small.width + 2]
         with m.If(step):
             m.d.sync += product.eq(Cat(product[1 : large.width], total))
         with m.If(start):

@@ -10,7 +10,7 @@ from hwnorm.fixed import Format, Ints, Rounding, saturate, shift_right
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
 
-FAR = 8  # places, from which on steps of four are worth a second multiplexer
+FAR = 16  # places, from which on steps of four are worth a second multiplexer
 
 
 @dataclass(frozen=True, slots=True)
