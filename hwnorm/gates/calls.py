@@ -45,9 +45,9 @@ def group_calls(group: Group, values: Words, scratch: Words, out: Words) -> list
     """Calls that evaluate a group into ``out``; ``scratch`` is free before and after."""
     found, count = operations(group.expression)
     size = group.out.size
-    planes = scratch[: count * size].reshape(count, size, -1)
     if not found[0][1]:
         return [partial(out.fill, 0 if found[0][0] is np.bitwise_and else 0xFFFFFFFFFFFFFFFF)]
+    planes = scratch[: count * size].reshape(count, size, values.shape[1])
     if found[0][0] is np.positive:
         return [_gather(values, group.pins[0], out)]
     pins = _gather(values, group.pins.reshape(-1), planes[: len(group.pins)].reshape(-1, values.shape[1]))

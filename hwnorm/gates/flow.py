@@ -45,8 +45,7 @@ def synthesize(text: str, top: str, *, rtlil: bool = False, by_instance: bool = 
     order = (*MAPPED, "flatten", "opt_clean") if by_instance else ("proc", "flatten", *MAPPED[1:])
     passes = (f"{read} design", f"hierarchy -check -top {top}", *order, "write_json netlist")
     script = "\n".join(line.format(gates=gates) for line in passes)
-    name, command = yosys()
-    return cached("netlists", (name, script, text), lambda: _run(command, script, text))
+    return cached("netlists", (yosys()[0], script, text), lambda: run_script(script, text))
 
 
 def yosys() -> tuple[str, Sequence[str]]:
@@ -66,7 +65,9 @@ def yosys() -> tuple[str, Sequence[str]]:
     )
 
 
-def _run(command: Sequence[str], script: str, text: str) -> bytes:
+def run_script(script: str, text: str) -> bytes:
+    """What a yosys script writes to the file ``netlist``, with the text in a file ``design``."""
+    _, command = yosys()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "design").write_text(text, encoding="utf-8")

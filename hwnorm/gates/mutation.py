@@ -1,7 +1,7 @@
 """Faults in a netlist, one in each stream: a check that misses one of them misses bugs.
 
 As yosys' ``mutate`` has them, on one bit of one pin of a cell: inverted, stuck at 0, stuck at 1, or inverted where
-another pin is 0 or 1 (which makes another gate of it). At an input only this cell sees the fault, at an output all
+another bit of the port, or for a gate's output one of its inputs, is 0 or 1 (which makes another gate of it). At an input only this cell sees the fault, at an output all
 readers. Clocks are spared.
 """
 
@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -69,24 +68,27 @@ def mutants(netlist: Netlist, count: int, seed: int = 0) -> list[Mutant]:
 
 def mutated(netlist: Netlist, faults: Sequence[Mutant]) -> Netlist:
     """A netlist in which fault k is there in stream k and in no other; further streams are sound."""
-    cells = [replace(cell, pins={pin: list(bits) for pin, bits in cell.pins.items()}) for cell in netlist.cells]
+    connected = [{pin: list(bits) for pin, bits in cell.pins.items()} for cell in netlist.cells]
     fresh = netlist.fresh()
     edits, constants, init = list(netlist.edits), dict(netlist.constants), dict(netlist.init)
     for stream, fault in enumerate(faults):
-        pins: Any = cells[fault.cell].pins
+        pins = connected[fault.cell]
         mask, net, fresh = fresh, fresh + 1, fresh + 2
         constants[mask] = 1 << stream
         old = pins[fault.pin][fault.bit]
         control = pins[fault.control[0]][fault.control[1]] if fault.control else 0
         pins[fault.pin][fault.bit] = net
-        if fault.pin in cells[fault.cell].outputs:
+        if fault.pin in netlist.cells[fault.cell].outputs:
             edits.append(Edit(FUNCTIONS[fault.mode], {"A": net, "M": mask, "B": control}, old))
             if old in init:
                 init[net] = init[old]
         else:
             edits.append(Edit(FUNCTIONS[fault.mode], {"A": old, "M": mask, "B": control}, net))
-    whole = [replace(cell, pins={pin: tuple(bits) for pin, bits in cell.pins.items()}) for cell in cells]
-    return replace(netlist, cells=tuple(whole), edits=tuple(edits), constants=constants, init=init)
+    cells = tuple(
+        replace(cell, pins={pin: tuple(bits) for pin, bits in pins.items()})
+        for cell, pins in zip(netlist.cells, connected, strict=True)
+    )
+    return replace(netlist, cells=cells, edits=tuple(edits), constants=constants, init=init)
 
 
 def survivors(netlist: Netlist, faults: Sequence[Mutant], stimuli: Mapping[str, Ints]) -> list[Mutant]:
@@ -110,7 +112,7 @@ def _of_cell(netlist: Netlist, index: int, cell: Cell, src: str) -> Iterator[Mut
             if net < 2:
                 continue  # a constant, or not connected
             others = [(pin, other) for other in range(len(bits)) if other != bit and bits[other] > 1]
-            if combinational or pin not in cell.outputs:
+            if combinational and pin in cell.outputs:  # at an input, most gates hide it
                 others = others or [(other, 0) for other in inputs if other != pin and other not in clocks]
             for mode in (Mode.INV, Mode.CONST0, Mode.CONST1):
                 yield Mutant(mode, index, cell.name, cell.type, cell.instance, pin, bit, None, src)

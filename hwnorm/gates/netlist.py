@@ -156,14 +156,16 @@ def _read(cls: type[Netlist], name: str, module: Mapping[str, Any], library: Lib
                 if initial[index : index + 1] in ("0", "1"):
                     init[net] = int(initial[index])
     cells = []
-    for label, what in module.get("cells", {}).items():
-        if what["type"] in SKIPPED:
-            continue
+    parts = {label: what for label, what in module.get("cells", {}).items() if what["type"] not in SKIPPED}
+    told = any(_instance(label, what.get("attributes", {})) for label, what in parts.items())
+    for label, what in parts.items():
         pins = {pin: nets(bits) for pin, bits in what["connections"].items()}
         out = frozenset(pin for pin, way in what.get("port_directions", {}).items() if way == "output")
         attributes = what.get("attributes", {})
         driven = [net for pin in sorted(out) for net in pins.get(pin, ())]
-        instance = _instance(label, attributes) or next((scopes[net] for net in driven if net in scopes), "")
+        instance = _instance(label, attributes)
+        if not told:  # flattened before it was mapped: the names of nets are all there is
+            instance = next((scopes[net] for net in driven if net in scopes), "")
         parameters = {key: str(value) for key, value in what.get("parameters", {}).items()}
         cells.append(Cell(label, what["type"], pins, out, parameters, instance, attributes.get("src", "")))
     return cls(name, ports["input"], ports["output"], tuple(cells), names, sources, init, library)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from hwnorm.errors import InputError
 from hwnorm.gates.celltypes import STATE, CellType, State, generic
@@ -38,6 +39,7 @@ class Register:
     d: int
     state: int
     init: int | None
+    cell: int
 
 
 @dataclass
@@ -58,7 +60,7 @@ class _Builder:
     def __init__(self, netlist: Netlist) -> None:
         self.netlist, self.parts = netlist, Parts()
         self._next = netlist.fresh()
-        self._clocks = {net: port for port, bits in netlist.inputs.items() for net in bits}
+        self._inputs = {net for bits in netlist.inputs.values() for net in bits}
         for index, cell in enumerate(netlist.cells):
             if cell.type == "$mem_v2":
                 self._memory(index, cell)
@@ -69,6 +71,7 @@ class _Builder:
             pins = tuple(edit.pins[name] for name in read.pins)
             self._drive(edit.output, EDITED)
             self.parts.gates.append(Gate(read.expression, pins, edit.output, EDITED))
+        self._resolve_clocks()
 
     def _behaviour(self, cell: Cell) -> CellType:
         found, why = generic(cell.type), ""
@@ -111,8 +114,8 @@ class _Builder:
             self._gate(state.asynchronous, {**binding, STATE: kept}, index, cell, shown)
             d = self._gate(state.asynchronous, {**binding, STATE: d}, HIDDEN, cell)
             self.parts.follows.append((kept, shown))
-        edge = self._edge(cell, binding[state.clock], state.rising)
-        self.parts.registers.append(Register(edge, d, kept, self.netlist.init.get(shown)))
+        edge = Edge(binding[state.clock], state.rising)
+        self.parts.registers.append(Register(edge, d, kept, self.netlist.init.get(shown), index))
 
     def _gate(
         self, what: Function, binding: Mapping[str, int], index: int, cell: Cell, output: int | None = None
@@ -131,8 +134,6 @@ class _Builder:
 
     def _memory(self, index: int, cell: Cell) -> None:
         memory = memory_of(cell)
-        for edge in memory.edges:
-            self._edge(cell, edge.clock, edge.rising)
         reads = []
         for read in memory.reads:
             for net in read.data:
@@ -148,14 +149,31 @@ class _Builder:
             reads.append(replace(read, data=kept))
         self.parts.memories.append((index, replace(memory, reads=tuple(reads))))
 
-    def _edge(self, cell: Cell, net: int, rising: bool) -> Edge:
-        if net not in self._clocks:
-            name = "constant" if net < 2 else self.netlist.net_name(net)
-            raise InputError(f"cell {cell}: its clock ({name}) is not an input of {self.netlist.name}")
+    def _resolve_clocks(self) -> None:
+        self._wires = {gate.output: gate for gate in self.parts.gates if gate.expression in (0, ("!", 0))}
+        cells = self.netlist.cells
+        self.parts.registers = [replace(r, edge=self._edge(cells[r.cell], r.edge)) for r in self.parts.registers]
+        memories = []
+        for index, memory in self.parts.memories:
+            edge = partial(self._edge, cells[index])
+            reads = tuple(replace(port, edge=port.edge and edge(port.edge)) for port in memory.reads)
+            writes = tuple(replace(port, edge=edge(port.edge)) for port in memory.writes)
+            memories.append((index, replace(memory, reads=reads, writes=writes)))
+        self.parts.memories = memories
+
+    def _edge(self, cell: Cell, edge: Edge) -> Edge:
+        """The edge of an input that a clock pin sees, through buffers and inverters."""
+        net, rising = edge.clock, edge.rising
+        while net not in self._inputs:
+            gate = self._wires.get(net)
+            if gate is None:
+                name = "constant" if net < 2 else self.netlist.net_name(net)
+                raise InputError(f"cell {cell}: its clock ({name}) is not an input of {self.netlist.name}")
+            net, rising = gate.pins[0], rising == (gate.expression == 0)
         return Edge(net, rising)
 
     def _drive(self, net: int, index: int) -> None:
-        if net < 2 or net in self._clocks or net in self.parts.drivers:
+        if net < 2 or net in self._inputs or net in self.parts.drivers:
             others = self.parts.drivers.get(net)
             other = "an input" if others is None else "another mutation" if others < 0 else self.netlist.cells[others]
             cell = "a mutation" if index < 0 else f"cell {self.netlist.cells[index]}"

@@ -66,6 +66,7 @@ class Program:
     follows: tuple[Rows, Rows]  # states with an asynchronous pin, and what they show
     memories: tuple[Memory, ...]
     drivers: dict[int, int]  # net -> cell
+    gated: frozenset[int]  # nets of clocks that gates look at
     times: tuple[tuple[Group | Lookup, ...], ...]  # what may change at time 1, 2, ... when each cell takes one unit
 
 
@@ -121,6 +122,7 @@ def compile_netlist(netlist: Netlist) -> Program:
         follows=(row[[state for state, _ in parts.follows]], row[[shown for _, shown in parts.follows]]),
         memories=tuple(memory for _, memory in parts.memories),
         drivers=parts.drivers,
+        gated=frozenset(net for gate in parts.gates for net in gate.pins) & {edge.clock for edge in edges},
         times=tuple(tuple(_step(nodes, batch, row) for batch in _by_kind(nodes, layer)) for layer in at_time),
     )
 

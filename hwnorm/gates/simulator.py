@@ -71,20 +71,18 @@ class Simulator:
 
     @property
     def toggles(self) -> Toggles:
-        """How often each net changed, in all streams together, at each ``evaluate`` since the start."""
+        """How often each net changed, in all streams together, since the first ``evaluate``."""
         if self._counter is None:
             raise ValueError("toggles are not counted: make the simulator with toggles=Delay.ZERO or Delay.UNIT")
         counts = self._counter.counts[self._program.row]
         return Toggles(self.netlist, counts, self._program.drivers, self._cycles * self.streams)
 
     def reset(self) -> None:
-        """Back to power-on; toggles are counted on."""
+        """Back to power-on. Toggles are counted on, from the first ``evaluate`` after this."""
         random = self._power_on()
         for memory in self._memories:
             memory.fill(random)
-        self._evaluate_all()
-        if self._counter is not None:
-            self._counter.start()
+        self._fresh = True
 
     def drive(self, inputs: Mapping[str, Any]) -> None:
         """Integers of shape (streams,), or (fields, streams), or one for all streams; other inputs stay as they are."""
@@ -100,8 +98,11 @@ class Simulator:
 
     def evaluate(self) -> None:
         """Lets everything settle."""
-        if self._counter is None:
+        if self._counter is None or self._fresh:
             self._evaluate_all()
+            if self._counter is not None:
+                self._counter.start()
+            self._fresh = False
         elif self._counter.delay is Delay.ZERO:
             self._evaluate_all()
             self._counter.settled()
@@ -112,16 +113,17 @@ class Simulator:
     def clock(self, name: str | None = None) -> None:
         """A rising and a falling edge of a clock, or of all at once. Call ``evaluate`` before, and after it to look."""
         chosen = set(self._clocks.values()) if name is None else {self._clocks[self._clock_name(name)]}
-        falling = [c for c in self._program.commits if c.edge.clock in chosen and not c.edge.rising]
+        falling = {c.edge for c in self._program.commits if c.edge.clock in chosen and not c.edge.rising}
+        looked_at = falling or (self._counter is not None and chosen & self._program.gated)
         self._level(chosen, np.uint64(0xFFFFFFFFFFFFFFFF))
         self._commit({Edge(net, True) for net in chosen})
-        if falling:
+        if looked_at:
             self.evaluate()
+        elif self._counter is not None:
+            self._counter.add(self._program.row[list(chosen)], 2 * self.streams)
         self._level(chosen, np.uint64(0))
         if falling:
-            self._commit({commit.edge for commit in falling})
-        elif self._counter is not None:
-            self._counter.add(self._program.row[list(chosen)], 2 * self.streams)  # the level between was not looked at
+            self._commit(falling)
         self._cycles += 1
 
     def outputs(self, names: Iterable[str] | None = None) -> dict[str, Ints]:
