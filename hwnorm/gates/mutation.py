@@ -1,8 +1,8 @@
 """Faults in a netlist, one in each stream: a check that misses one of them misses bugs.
 
 As yosys' ``mutate`` has them, on one bit of one pin of a cell: inverted, stuck at 0, stuck at 1, or inverted where
-another bit of the port, or for a gate's output one of its inputs, is 0 or 1 (which makes another gate of it). At an input only this cell sees the fault, at an output all
-readers. Clocks are spared.
+another bit of the port, or for a gate's output one of its inputs, is 0 or 1 (which makes another gate of it). At an
+input only this cell sees the fault, at an output all readers. Clocks are spared.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ def simulate(
     dump: str = "",
     step: int = 1,
 ) -> dict[str, np.ndarray]:
-    """``step`` units of time pass between any two changes. Outputs (cycles, streams) as Python integers, or -1 where a bit is unknown; the same
-    protocol as ``run``."""
+    """Outputs (cycles, streams) as Python integers, or -1 where a bit is unknown; the same protocol as ``run``.
+    ``step`` units of time pass between any two changes."""
     cycles, streams = next(iter(inputs.values())).shape
     connect, low = [], 0
     for name, bits in widths.items():

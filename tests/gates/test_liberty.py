@@ -21,7 +21,8 @@ from hwnorm.gates.logic import function, value
 
 def gate(name: str, area: float, text: str, pins: str, more: str = "") -> str:
     inputs = "".join(f"pin ({p}) {{ direction : input; capacitance : {k + 2}.5; }}\n" for k, p in enumerate(pins))
-    return f'cell ("{name}") {{ area : {area};\n{more}\n{inputs} pin (Y) {{ direction : "output"; function : "{text}"; }}\n}}'
+    output = f'pin (Y) {{ direction : "output"; function : "{text}"; }}'
+    return f'cell ("{name}") {{ area : {area};\n{more}\n{inputs} {output}\n}}'
 
 
 TEMPLATE = 'lu_table_template (t) { variable_1 : x; index_1 ("1, 2"); }'
@@ -43,12 +44,15 @@ FOR_ABC = "\n".join(
         """cell (ha) { area : 6; pin (A) { direction : input; capacitance : 1; } pin (B) { direction : input; }
            pin (S) { direction : output; function : "A^B"; @TIMING@ }
            pin (C) { direction : output; function : "A&B"; } }
-           cell (tie) { area : 1; pin (H) { direction : output; function : "1"; } pin (L) { direction : output; function : "0"; } }""",
+           cell (tie) { area : 1; pin (H) { direction : output; function : "1"; }
+           pin (L) { direction : output; function : "0"; } }""",
         """cell (dffr) { area : 8; ff (IQ, IQN) { clocked_on : "CLK"; next_state : "D"; clear : "RESET_B'"; }
-           pin (CLK) { direction : input; clock : true; } pin (D) { direction : input; } pin (RESET_B) { direction : input; }
+           pin (CLK) { direction : input; clock : true; } pin (D) { direction : input; }
+           pin (RESET_B) { direction : input; }
            pin (Q) { direction : output; function : "IQ"; } pin (QN) { direction : output; function : "IQN"; } }
            cell (dffs) { area : 8; ff (IQ, IQN) { clocked_on : "CLK"; next_state : "D"; preset : "!SET_B"; }
-           pin (CLK) { direction : input; clock : true; } pin (D) { direction : input; } pin (SET_B) { direction : input; }
+           pin (CLK) { direction : input; clock : true; } pin (D) { direction : input; }
+           pin (SET_B) { direction : input; }
            pin (Q) { direction : output; function : "IQ"; } }
            cell (dff) { area : 6; ff (IQ, IQN) { clocked_on : "CLK"; next_state : "D"; }
            pin (CLK) { direction : input; clock : true; } pin (D) { direction : input; }

@@ -10,7 +10,7 @@ import pytest
 from gates.test_toggles import HAZARD, cell, module, port
 
 from hwnorm.errors import InputError, MissingTool, ToolFailed
-from hwnorm.gates import Netlist, cache, flow, netlist_of, pack, signed, synthesize, unpack
+from hwnorm.gates import Delay, Netlist, cache, flow, netlist_of, pack, signed, synthesize, unpack
 
 A, Y = port("input", 2), port("output", 3)
 
@@ -30,9 +30,8 @@ def test_what_cannot_be_simulated_is_named() -> None:
     refused(loop, r"a combinational loop of 2 cells: (n1 \(\$_NOT_\) -> b1|b1 \(\$_AND_\) -> n1)")
     refused({"n1": cell("$_NOT_", A=2, Y=3), "n2": cell("$_BUF_", A=2, Y=3)}, r"cell n2 .* drives y, as does n1")
     refused({"n1": cell("$_NOT_", A=3, Y=2)}, "drives a, as does an input")
-    refused(
-        {"n1": cell("$_NOT_", A=2, Y=4), "r": cell("$_DFF_P_", C=4, D=2, Q=3)}, "clock .net 4. is not an input of top"
-    )
+    gated = {"g": cell("$_AND_", A=2, B=2, Y=4), "n": cell("$_NOT_", A=4, Y=5), "r": cell("$_DFF_P_", C=5, D=2, Q=3)}
+    refused(gated, r"cell r .*: its clock \(net 4\) is not an input of top")
     refused({"n1": cell("$_AND_", A=2, Y=3)}, "cell n1 .*: pin B is not connected")
     refused({}, "port y is inout", {"y": port("inout", 3)})
 
@@ -144,6 +143,22 @@ def test_two_clocks() -> None:
     simulation.evaluate()
     found = simulation.outputs()
     assert found["a"].tolist() == [4, 4] and found["b"].tolist() == [8, 8]  # 0 + 2, + 3, and + 3 with both at once
+
+
+def test_a_clock_behind_inverters() -> None:
+    """Two inverters: the rising edge; one: the falling, which sees what the rising edge did. y = r1, r2, r3."""
+    cells = {
+        "n1": cell("$_NOT_", A=2, Y=10),
+        "n2": cell("$_NOT_", A=10, Y=11),
+        "r1": cell("$_DFF_P_", C=11, D=3, Q=4),
+        "r2": cell("$_DFF_P_", C=10, D=4, Q=5),
+        "r3": cell("$_DFF_P_", C=2, D=5, Q=6),
+    }
+    ports = {"clk": port("input", 2), "a": port("input", 3), "y": port("output", 4, 5, 6)}
+    simulation = Netlist.from_json(module(ports, cells, {"clk": 2, "n1": 10})).simulator(1, toggles=Delay.ZERO)
+    assert [int(simulation.step({"a": a})["y"][0]) for a in (1, 0, 0, 0)] == [0, 0b011, 0b100, 0]
+    simulation.evaluate()
+    assert simulation.toggles.by_net()["clk"] == simulation.toggles.by_net()["n1"] == 8
 
 
 def test_yosys_errors_are_one_line() -> None:
