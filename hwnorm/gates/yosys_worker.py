@@ -1,4 +1,4 @@
-"""``python -m hwnorm.gates.yosys_worker SCRIPT``: runs a yosys script by pyosys. A process of its own, because an
+"""``python yosys_worker.py SCRIPT``: runs a yosys script by pyosys. A process of its own, because an
 error inside yosys ends the process."""
 
 from __future__ import annotations

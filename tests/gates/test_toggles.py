@@ -70,6 +70,21 @@ def test_a_counter_by_hand() -> None:
         assert (found["clk"], found["q[0]"], found["q[1]"]) == (3 * 16, 3 * 7, 3 * 3)
 
 
+def test_sums_along_the_hierarchy() -> None:
+    text = """module leaf(input clk, input [3:0] d, output reg [3:0] q = 0); always @(posedge clk) q <= q + d; endmodule
+      module mid(input clk, input [3:0] d, output [3:0] q);
+        wire [3:0] t; leaf one(clk, d, t); leaf two(clk, t, q); endmodule
+      module top(input clk, input [3:0] d, output [3:0] q, output p); mid m(clk, d, q); assign p = ^q; endmodule"""
+    netlist = netlist_of(text, "top", by_instance=True)
+    assert netlist.instances == ("", "m", "m.one", "m.two")
+    simulation = netlist.simulator(64, toggles=Delay.ZERO)
+    simulation.run({"d": np.random.default_rng(0).integers(0, 16, (50, 64))})
+    found, cells = simulation.toggles.by_instance(), simulation.toggles.by_cell()
+    assert found["m"] == found["m.one"] + found["m.two"] and min(found.values()) > 0
+    assert found[""] == sum(cells.values()) > found["m"]
+    assert simulation.toggles.cycles == 50 * 64
+
+
 @needs_icarus
 @pytest.mark.parametrize("delay", list(Delay))
 @pytest.mark.parametrize("seed", range(3))
