@@ -13,7 +13,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hwnorm
 from hwnorm.errors import HwnormError, InputError
@@ -139,10 +139,12 @@ def _parser() -> _OneLineParser:
     _generation(rtl)
     rtl.add_argument("--replay", choices=("onchip", "external"), default="onchip", help="default onchip")
 
-    simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
-    simulate.set_defaults(run=_simulate)
+    simulate = commands.add_parser("simulate", parents=[printing], help="check a generated folder bit for bit")
+    simulate.set_defaults(run=_simulate, parser=simulate)
     simulate.add_argument("folder", type=Path, metavar="DIR")
     simulate.add_argument("--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk")
+    simulate.add_argument("--mutants", type=_positive, metavar="N", help="how many of N planted faults the check finds")
+    simulate.add_argument("--seed", type=_whole, default=0, metavar="N", help="of what is drawn at random; default 0")
 
     synth = commands.add_parser("synth", parents=[printing], help="synthesis, and placement where the family has it")
     synth.set_defaults(run=_synth, parser=synth)
@@ -353,6 +355,9 @@ def _simulate(options: argparse.Namespace) -> int:
     from hwnorm.hls import bulk, simulate
 
     for folder, about in manifest.read(options.folder):
+        if about["kind"] == "rtl":
+            _simulate_rtl(options, folder, about)
+            continue
         simulate.check(about, folder, bulk=options.elements_total is not None)
         print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
         if options.elements_total:
@@ -360,6 +365,23 @@ def _simulate(options: argparse.Namespace) -> int:
             report = bulk.bulk(engine, about["direction"], folder, options.elements_total, _progress(options))
             print(f"{about['name']}, in bulk: {report}")
     return 0
+
+
+def _simulate_rtl(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    """By gates, without any tool but Python's."""
+    from hwnorm.rtl import check, check_bulk, check_mutants
+
+    LOG.info("making a netlist of %s", about["name"])
+    found = check.check_manifest(folder, about)
+    if options.mutants:
+        score = check_mutants.score(found, options.mutants, options.seed)
+        LOG.warning("%s: %s", found.name, score)
+        _emit(options, score.table().render(options.format))
+        return
+    lines = check.check(found, options.seed)
+    if options.elements_total:
+        lines.append(f"in bulk: {check_bulk.bulk(found, options.elements_total, _progress(options), options.seed)}")
+    _emit(options, "\n".join(f"{found.name}: {line}" for line in lines))
 
 
 def _progress(options: argparse.Namespace) -> Callable[[int], None]:

@@ -21,7 +21,7 @@ from hwnorm.fixed import Ints
 from hwnorm.gates import Netlist, netlist_of
 from hwnorm.rtl.check_bench import Bench, Outcome
 from hwnorm.rtl.check_coverage import Coverage
-from hwnorm.rtl.check_random import call_of, drawn, stalls_of
+from hwnorm.rtl.check_random import call_of, drawn, pause_of, stalls_of
 from hwnorm.rtl.check_streams import (
     Batch,
     Layout,
@@ -40,7 +40,7 @@ STREAMS = 1024
 CYCLES = 8000  # for each random stream, if nobody stalls
 BLOCK = 64  # streams that run the vectors, streams that are timed
 TIMED = 4  # groups of a stream that is timed
-RESETS = (3, 29, 120, 400)  # cycles of work before each reset
+RESETS = (3, 29, 400, 47, 64, 187, 81, 300)  # cycles of work before each reset
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,15 @@ class Folder:
 
     @cached_property
     def netlist(self) -> Netlist:
-        """InputError where its ports are not those that the manifest says."""
-        found = netlist_of(self.text, self.name, gates=None)
+        """Made as fast as can be. InputError where its ports are not those that the manifest says."""
+        return self._checked(netlist_of(self.text, self.name, gates=None))
+
+    @cached_property
+    def optimised(self) -> Netlist:
+        """With little in it that does nothing, and every gate in its instance: to put faults in."""
+        return self._checked(netlist_of(self.text, self.name, by_instance=True))
+
+    def _checked(self, found: Netlist) -> Netlist:
         ports = {**found.inputs, **found.outputs}
         for layout in self.layouts:
             wanted = {s.signal: s.bits for s in layout.signals}
@@ -106,9 +113,10 @@ class Folder:
             beats = -(-batch.groups.m // self.about["lanes"]) + abs(batch.groups.wrong)
             return self.cycles(1, beats) + self.about["cycles"]["min_beats"] + 64
 
+        pause = pause_of(self.design)
         most = max(sum(alone(b) * (hi - lo) for b, lo, hi in sequence) for sequence in sequences)
         longest = max(alone(b) for sequence in sequences for b, _, _ in sequence)
-        return int(2 * slowdown * most) + 1000, int(4 * slowdown * longest) + 1000
+        return int(2 * slowdown * most) + 1000 + 4 * pause, 2 * longest + 1000 + pause
 
 
 def check_manifest(folder: Path, about: Mapping[str, Any]) -> Folder:
@@ -123,15 +131,15 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     """What was covered, a line each; ToolFailed at the first difference."""
     design, layouts = folder.design, folder.layouts
     sequences = _golden(folder)
-    timed = len(sequences)
-    sequences += _timed(folder, np.random.default_rng(seed + 1))
+    first = len(sequences)
+    sequences += timed(folder, np.random.default_rng(seed + 1))
     random = len(sequences)
     longest = design.engine.max_elements
     more = max(min(streams - random, (1 << 22) // max(longest, 1)) // BLOCK, 1) * BLOCK
     draw = drawn(design, layouts, seed, more, cycles)
     sequences += draw.sequences
     patterns = [(0.0, 0.0, False)] * random + draw.stalls
-    stalls = stalls_of(patterns)
+    stalls = stalls_of(patterns, design)
     bench = folder.bench(folder.netlist, len(sequences), seed)
     queues = queues_of(layouts, sequences)
     for before in RESETS:
@@ -140,26 +148,33 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     limit, quiet = folder.limits(sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet)
     compare(folder, sequences, queues, outcome)
-    lines = _check_time(folder, sequences, range(timed, random), outcome)
+    lines = _check_time(folder, sequences, range(first, random), outcome)
     coverage = Coverage()
     coverage.sequences(design, sequences)
     coverage.stalls(outcome)
     return [*coverage.lines(design), *lines]
 
 
+def golden_batches(folder: Folder) -> list[Batch]:
+    return [batch_of(groups, folder.layouts) for groups in golden(folder.path, folder.about, folder.layouts)]
+
+
+def pieces(batches: Sequence[Batch], each: int) -> list[Segment]:
+    """All groups, at most so many together."""
+    return [(b, lo, min(lo + each, b.groups.count)) for b in batches for lo in range(0, b.groups.count, each)]
+
+
 def _golden(folder: Folder) -> list[list[Segment]]:
     """The vectors, a few groups a stream, in a whole block of streams."""
     sequences: list[list[Segment]] = [[] for _ in range(BLOCK)]
-    found = golden(folder.path, folder.about, folder.layouts)
-    batches = [batch_of(groups, folder.layouts) for groups in found]
-    each = max(-(-sum(b.groups.count for b in batches) // BLOCK), 2)
-    pieces = [(b, lo, min(lo + each, b.groups.count)) for b in batches for lo in range(0, b.groups.count, each)]
-    for k in range(max(len(pieces), BLOCK)):  # where there are few, some streams run the same
-        sequences[k % BLOCK].append(pieces[k % len(pieces)])
+    batches = golden_batches(folder)
+    found = pieces(batches, max(-(-sum(b.groups.count for b in batches) // BLOCK), 2))
+    for k in range(max(len(found), BLOCK)):  # where there are few, some streams run the same
+        sequences[k % BLOCK].append(found[k % len(found)])
     return sequences
 
 
-def _timed(folder: Folder, rng: np.random.Generator) -> list[list[Segment]]:
+def timed(folder: Folder, rng: np.random.Generator) -> list[list[Segment]]:
     """Groups of one length a stream."""
     design, most = folder.design, folder.design.engine.max_elements
     lengths = [most]
@@ -173,9 +188,9 @@ def _timed(folder: Folder, rng: np.random.Generator) -> list[list[Segment]]:
 
 
 def _check_time(
-    folder: Folder, sequences: Sequence[Sequence[Segment]], timed: range, outcome: Outcome
+    folder: Folder, sequences: Sequence[Sequence[Segment]], chosen: range, outcome: Outcome
 ) -> list[str]:
-    for s in timed:
+    for s in chosen:
         ((batch, lo, hi),) = sequences[s]
         beats = -(-batch.groups.m // folder.about["lanes"])
         wanted = folder.cycles(hi - lo, beats)

@@ -8,7 +8,7 @@ is, as a host does. Outputs are recorded, and looked at later; what breaks the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,11 +23,12 @@ BEYOND = 40  # cycles for which nothing more may come
 @dataclass(frozen=True)
 class Stalls:
     """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
-    ``pauses``: ready is low for 128 cycles in 256 besides."""
+    ``pauses``: nobody takes beats for ``pause`` cycles, then for as many they do: all that is behind fills up."""
 
     given: Ints
     taken: Ints
     pauses: Bools
+    pause: int = 128
 
     @classmethod
     def none(cls) -> Stalls:
@@ -56,6 +57,17 @@ class Outcome:
     first_in: Ints
     last_out: Ints
     waits: dict[str, int] = field(default_factory=dict)  # cycles x streams in which a side made the other wait
+
+    def part(self, streams: slice) -> Outcome:
+        return replace(
+            self,
+            seen={name: rows[:, streams] for name, rows in self.seen.items()},
+            taken={name: at[streams] for name, at in self.taken.items()},
+            given={name: at[streams] for name, at in self.given.items()},
+            broken=self.broken[streams],
+            first_in=self.first_in[streams],
+            last_out=self.last_out[streams],
+        )
 
 
 class _Port:
@@ -177,7 +189,7 @@ class Bench:
         self.simulation = netlist.simulator(streams)
         self.random = np.random.default_rng(seed)
 
-    def reset(self, cycles: int = 2) -> None:
+    def reset(self, cycles: int = 1) -> None:
         self.simulation.drive({"rst": 1})
         for name in self.simulation.netlist.inputs:
             if name.endswith("_valid"):
@@ -187,8 +199,14 @@ class Bench:
             self.simulation.clock()
         self.simulation.drive({"rst": 0})
 
-    def run(self, queues: Mapping[str, Queue], stalls: Stalls, limit: int, quiet: int) -> Outcome:
-        """Until every queue is empty; or for ``limit`` cycles, or ``quiet`` in which no stream moves anything."""
+    def run(
+        self, queues: Mapping[str, Queue], stalls: Stalls, limit: int, quiet: int, patience: int | None = None
+    ) -> Outcome:
+        """Until every queue is empty; or for ``limit`` cycles, or ``quiet`` in which no stream moves anything.
+
+        ``patience``: only the streams from this number on are waited for, the others may be at fault: once those have
+        ended, half as many cycles again are enough for all.
+        """
         simulation, streams = self.simulation, self.streams
         drivers = {name: _Driver(q, streams) for name, q in queues.items() if q.layout.driven}
         monitors = {name: _Monitor(q, streams) for name, q in queues.items() if not q.layout.driven}
@@ -206,7 +224,7 @@ class Bench:
                 driver.drive(simulation)
             if stalled:
                 for monitor in monitors.values():
-                    monitor.ready = self._ready(stalls, cycle)
+                    monitor.ready = self._ready(stalls, cycle, monitor.layout.beats)
                     simulation.drive_slices(f"{monitor.layout.prefix}_ready", _lanes(monitor.ready)[None])
             simulation.evaluate()
             busy = False
@@ -223,13 +241,18 @@ class Bench:
                 if stalled:
                     waits["output"] += int(np.count_nonzero(valid & ~fire))
                 if fire.any():
-                    busy = True
+                    wanted = fire & (monitor.at <= monitor.length)
+                    busy |= bool(wanted.any())
                     if name == self.last_out:
-                        last_out[fire & (monitor.at <= monitor.length)] = cycle
+                        last_out[wanted] = cycle
             simulation.clock()
             cycle += 1
             if busy:
                 moved = cycle
+            if patience is not None and cycle % 64 == 0 and all(
+                p.done[patience:].all() for p in (*monitors.values(), *drivers.values())
+            ):
+                limit, patience = min(limit, cycle + cycle // 2 + quiet), None
             if beyond or all(p.done.all() for p in (*monitors.values(), *drivers.values())):
                 beyond += 1
                 moved = cycle
@@ -251,9 +274,9 @@ class Bench:
     def _may(self, often: Ints) -> Bools:
         return np.asarray(self.random.random(len(often), np.float32) >= often)
 
-    def _ready(self, stalls: Stalls, cycle: int) -> Bools:
+    def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
         ready = self._may(stalls.taken)
-        if cycle & 128:
+        if beats and cycle // stalls.pause % 2 == 0:
             ready = ready & ~stalls.pauses
         return np.broadcast_to(ready, (self.streams,))
 

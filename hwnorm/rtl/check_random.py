@@ -62,9 +62,24 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
     return draw
 
 
-def stalls_of(patterns: Sequence[tuple[float, float, bool]]) -> Stalls:
+def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Generator, count: int) -> Batch:
+    """Groups of a wrong length."""
+    call = call_of(design.engine, design.direction, design.engine.max_elements, count, rng)
+    groups = groups_of(call, design, layouts, "random", 0)
+    return batch_of(replace(groups, wrong=_wrong(design, rng)), layouts)
+
+
+def stalls_of(patterns: Sequence[tuple[float, float, bool]], design: Design) -> Stalls:
     given, taken, pauses = (np.array(part) for part in zip(*patterns, strict=True))
-    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses.astype(bool))
+    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses.astype(bool), pause_of(design))
+
+
+def pause_of(design: Design) -> int:
+    """Cycles in which so many groups come as the queue of an output and all sweeps before it can hold."""
+    plan = design.plan
+    deepest = max((plan.output_depth(s.number) for s in plan.sweeps if s.writes), default=0)
+    groups = -(-deepest // plan.shape.max_beats) + 2 * len(plan.sweeps)
+    return groups * max(plan.min_beats, plan.shape.max_beats)
 
 
 def _lengths(design: Design, rng: np.random.Generator) -> Iterator[int]:
