@@ -375,8 +375,12 @@ def _simulate_rtl(options: argparse.Namespace, folder: Path, about: dict[str, An
     found = check.check_manifest(folder, about)
     if options.mutants:
         score = check_mutants.score(found, options.mutants, options.seed)
-        LOG.warning("%s: %s", found.name, score)
-        _emit(options, score.table().render(options.format))
+        rows = [[record[column] for column in check_mutants.COLUMNS] for record in score.records()]
+        if options.format in ("table", "markdown"):
+            _emit(options, Table(check_mutants.COLUMNS, rows, f"{found.name}: {score}").render(options.format))
+        else:
+            LOG.info("%s: %s", found.name, score)
+            _emit(options, Table(check_mutants.COLUMNS, rows).render(options.format))
         return
     lines = check.check(found, options.seed)
     if options.elements_total:

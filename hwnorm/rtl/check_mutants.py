@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from hwnorm.gates import Mutant, mutants, mutated
-from hwnorm.rtl.check import BLOCK, RESETS, Folder, compare, differences, golden_batches, pieces, timed
+from hwnorm.rtl.check import BLOCK, Folder, compare, differences, golden_batches, pieces, resets, timed
 from hwnorm.rtl.check_bench import Outcome
 from hwnorm.rtl.check_random import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
 from hwnorm.rtl.check_streams import Bools, Queue, Segment, queues_of
 
-PARTS = 4  # of the vectors, each in a stream of its own
 DRAWS = 24  # random streams for each survivor, in each round
 ROUNDS = 2
 CYCLES = 4000
 STREAMS = 2048  # at a time
+COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by")  # of what survived
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,16 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
 
 
 def _standard(folder: Folder, seed: int) -> Draw:
-    """The golden vectors in parts. The last group of each has a wrong length: ``error`` stays, and is looked at."""
+    """The golden vectors in parts, lengths mixed, each part stalled in its own way. The last group of each part has a
+    wrong length: ``error`` stays, and is looked at."""
     rng = np.random.default_rng(seed)
-    parts: list[list[Segment]] = [[] for _ in range(PARTS)]
-    for k, piece in enumerate(pieces(golden_batches(folder), 3)):
-        parts[k % PARTS].append(piece)
-    wrong = [(wrong_batch(folder.design, folder.layouts, rng, 2), 0, 2) for _ in range(PARTS)]
-    return Draw([[*part, error] for part, error in zip(parts, wrong, strict=True)], [PATTERNS[k] for k in (0, 1, 2, 6)])
+    parts: list[list[Segment]] = [[] for _ in PATTERNS]
+    found = pieces(golden_batches(folder), 3)
+    for k, at in enumerate(rng.permutation(len(found)).tolist()):
+        parts[k % len(parts)].append(found[at])
+    for part in parts:
+        part.append((wrong_batch(folder.design, folder.layouts, rng, 2), 0, 2))
+    return Draw(parts, list(PATTERNS))
 
 
 def _random(folder: Folder, seed: int) -> Draw:
@@ -114,9 +117,7 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> 
     stalls = stalls_of((draw.stalls * repeats)[:streams], folder.design)
     bench = folder.bench(mutated(folder.optimised, faults), streams, seed)
     queues = _repeated(queues_of(folder.layouts, draw.sequences), streams)
-    for before in RESETS:
-        bench.run(queues, stalls, before, before)
-        bench.reset()
+    resets(bench, folder.layouts, sequences, stalls)
     limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
     sound = slice(len(faults), streams)

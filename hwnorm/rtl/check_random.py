@@ -78,7 +78,7 @@ def pause_of(design: Design) -> int:
     """Cycles in which so many groups come as the queue of an output and all sweeps before it can hold."""
     plan = design.plan
     deepest = max((plan.output_depth(s.number) for s in plan.sweeps if s.writes), default=0)
-    groups = -(-deepest // plan.shape.max_beats) + 2 * len(plan.sweeps)
+    groups = -(-2 * deepest // plan.shape.max_beats) + 2 * len(plan.sweeps)
     return groups * max(plan.min_beats, plan.shape.max_beats)
 
 

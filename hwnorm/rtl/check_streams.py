@@ -20,6 +20,7 @@ from hwnorm.views.int_ref import Call, Value
 
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+QUEUED = 64  # beats that an engine holds at most
 ERROR = "error"  # the signal that is recorded with the last output
 
 
@@ -323,22 +324,22 @@ def _column(layout: Layout, sequence: Sequence_) -> tuple[Bytes, Bytes | None, I
 
 
 def _expect_error(layout: Layout, sequence: Sequence_, rows: Bytes, care: Bytes) -> None:
-    """``error`` rises with the first group of a wrong length. The sweeps work on several groups at a time: what is put
-    out shortly before may have it already."""
+    """``error`` rises with the first group of a wrong length. The sweeps work on several groups at a time, and others
+    wait in the queue behind: what is put out shortly before may have it already; that group itself may not yet."""
     assert layout.error is not None
-    at, first, near = 0, None, 0
+    at, first, after, near = 0, None, 0, 0
     starts: list[int] = []
     for batch, lo, hi in sequence:
         beats = batch.rows[layout.prefix].shape[1]
         for _ in range(lo, hi):
             if batch.groups.wrong and first is None:
-                first, near = at, starts[-4] if len(starts) >= 4 else 0
+                first, after, near = at, at + beats, max(min(at - QUEUED, starts[-4] if len(starts) >= 4 else 0), 0)
             starts.append(at)
             at += beats
     care[:, layout.error.first] = 1
     if first is not None:
         rows[first:, layout.error.first] = 1
-        care[near:first, layout.error.first] = 0
+        care[near:after, layout.error.first] = 0
 
 
 def locate(layout: Layout, sequence: Sequence_, item: int) -> tuple[Batch, int, int]:
