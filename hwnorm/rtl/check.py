@@ -21,7 +21,7 @@ from hwnorm.fixed import Ints
 from hwnorm.gates import Netlist, netlist_of
 from hwnorm.rtl.check_bench import Bench, Outcome, Stalls
 from hwnorm.rtl.check_coverage import Coverage
-from hwnorm.rtl.check_random import call_of, drawn, pause_of, stalls_of
+from hwnorm.rtl.check_random import call_of, drawn, pause_of, stalls_of, wrong_batch
 from hwnorm.rtl.check_streams import (
     Batch,
     Layout,
@@ -102,9 +102,7 @@ class Folder:
     def cycles(self, groups: int, beats: int) -> int:
         """The manifest's formula."""
         told = self.about["cycles"]
-        return int(
-            told["sweeps"] * (beats - 1) + (groups - 1) * max(beats, told["min_beats"]) + told["overhead"]
-        )
+        return int(told["sweeps"] * (beats - 1) + (groups - 1) * max(beats, told["min_beats"]) + told["overhead"])
 
     def limits(self, sequences: Sequence[Sequence[Segment]], slowdown: float) -> tuple[int, int]:
         """Cycles after which a design has failed: in all, and without a transfer. Each group may take as long as alone."""
@@ -142,7 +140,7 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     stalls = stalls_of(patterns, design)
     bench = folder.bench(folder.netlist, len(sequences), seed)
     queues = queues_of(layouts, sequences)
-    resets(bench, layouts, sequences, stalls)
+    resets(folder, bench, sequences, stalls)
     limit, quiet = folder.limits(sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet)
     compare(folder, sequences, queues, outcome)
@@ -153,12 +151,16 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     return [*coverage.lines(design), *lines]
 
 
-def resets(bench: Bench, layouts: Sequence[Layout], sequences: Sequence[list[Segment]], stalls: Stalls) -> None:
-    """Work that is broken off. In another order than what follows: what a wrong length leaves must not be seen there."""
-    queues = queues_of(layouts, [sequence[::-1] for sequence in sequences])
+def resets(folder: Folder, bench: Bench, sequences: Sequence[list[Segment]], stalls: Stalls) -> None:
+    """Work that is broken off; at last, groups of a wrong length and a reset that has to forget them."""
+    queues = queues_of(folder.layouts, sequences)
     for before in RESETS:
         bench.run(queues, stalls, before, before)
         bench.reset()
+    wrong = [(wrong_batch(folder.design, folder.layouts, np.random.default_rng(0), 1), 0, 1)]
+    limit, quiet = folder.limits([wrong], 1)
+    bench.run(queues_of(folder.layouts, [wrong]), Stalls.none(), limit, quiet)
+    bench.reset()
 
 
 def golden_batches(folder: Folder) -> list[Batch]:
@@ -193,9 +195,7 @@ def timed(folder: Folder, rng: np.random.Generator) -> list[list[Segment]]:
     return [[(batches[s % len(batches)], 0, TIMED)] for s in range(BLOCK)]
 
 
-def _check_time(
-    folder: Folder, sequences: Sequence[Sequence[Segment]], chosen: range, outcome: Outcome
-) -> list[str]:
+def _check_time(folder: Folder, sequences: Sequence[Sequence[Segment]], chosen: range, outcome: Outcome) -> list[str]:
     for s in chosen:
         ((batch, lo, hi),) = sequences[s]
         beats = -(-batch.groups.m // folder.about["lanes"])
@@ -279,7 +279,10 @@ def _first(
         batch, g, place = locate(queue.layout, sequence, item)
         position = sum(hi - lo for b, lo, hi in sequence[: _segment(sequence, batch, g)])
         found.append(
-            ((position + g, queue.layout.beats, place), _told(folder, queue, batch, g, place, outcome.seen[name][item, s], item, s))
+            (
+                (position + g, queue.layout.beats, place),
+                _told(folder, queue, batch, g, place, outcome.seen[name][item, s], item, s),
+            )
         )
     return min(found)[1]
 
@@ -288,9 +291,7 @@ def _segment(sequence: Sequence[Segment], batch: Batch, g: int) -> int:
     return next(k for k, (b, lo, hi) in enumerate(sequence) if b is batch and lo <= g < hi)
 
 
-def _told(
-    folder: Folder, queue: Queue, batch: Batch, g: int, place: int, seen: Ints, item: int, s: int
-) -> str:
+def _told(folder: Folder, queue: Queue, batch: Batch, g: int, place: int, seen: Ints, item: int, s: int) -> str:
     layout, row = queue.layout, queue.rows[item, s if queue.rows.shape[1] > 1 else 0]
     assert queue.care is not None
     care = queue.care[item, s if queue.rows.shape[1] > 1 else 0]

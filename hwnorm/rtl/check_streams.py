@@ -136,13 +136,17 @@ def groups_of(call: Call, design: Design, layouts: Sequence[Layout], source: str
                         np.full(count, call.program.precision.dx_frac) if exact else column(call.inputs, f.name, count)
                     )
                 case "result":
-                    result[f.name] = np.zeros(count, np.int64) if f.name == "length_error" else column(found, f.name, count)
+                    result[f.name] = (
+                        np.zeros(count, np.int64) if f.name == "length_error" else column(found, f.name, count)
+                    )
                 case "layer":
                     pass
                 case _:
                     source_of = call.inputs if layout.driven else found
                     rows = source_of[f.name].v
-                    (streams if layout.driven else wanted)[f.name] = np.broadcast_to(rows.reshape(len(rows), -1), (count, m))
+                    (streams if layout.driven else wanted)[f.name] = np.broadcast_to(
+                        rows.reshape(len(rows), -1), (count, m)
+                    )
     return Groups(source, first, m, count, design.layer_words(call.setting), given, streams, wanted, result)
 
 

@@ -13,7 +13,12 @@ from hwnorm.fixed import Ints
 from hwnorm.rtl.check_streams import Groups, Layout
 
 AGAIN = "make the folder again with hwnorm gen-rtl"
-FILES = {"groups_in.hex": "groups", "groups_out.hex": "groups", "stream_in.hex": "elements", "stream_out.hex": "elements"}
+FILES = {
+    "groups_in.hex": "groups",
+    "groups_out.hex": "groups",
+    "stream_in.hex": "elements",
+    "stream_out.hex": "elements",
+}
 
 
 def golden(folder: Path, about: Mapping[str, Any], layouts: Sequence[Layout]) -> list[Groups]:

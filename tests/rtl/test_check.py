@@ -104,7 +104,10 @@ def wrapped(path: Path, body: str) -> Folder:
         named += [(f"{p}_last", 1)] * stream["last"] * stream["beats"]
         named += [(f"{p}_keep", stream["fields"][0]["lanes"])] * stream["keep"]
         ports += [("input" if inward else "output", n, w) for n, w in named]
-        ports += [("input" if inward else "output", f"{p}_valid", 1), ("output" if inward else "input", f"{p}_ready", 1)]
+        ports += [
+            ("input" if inward else "output", f"{p}_valid", 1),
+            ("output" if inward else "input", f"{p}_ready", 1),
+        ]
     ports += [("input", "clk", 1), ("input", "rst", 1), ("output", "error", 1)]
     declared = ", ".join(f"{way} [{width - 1}:0] {name}" for way, name, width in ports)
     inner = "".join(f"  wire [{w - 1}:0] inner_{n};\n" for _, n, w in ports)
@@ -116,14 +119,19 @@ def wrapped(path: Path, body: str) -> Folder:
         wires += "" if target in spoilt else f"  assign {target} = {source};\n"
     text = file.read_text().replace("module engine(", "module sound(")
     assert "module sound(" in text
-    file.write_text(f"{text}\nmodule engine({declared});\n{inner}{wires}{body}\n  sound sound_(" + connected + ");\nendmodule\n")
+    file.write_text(
+        f"{text}\nmodule engine({declared});\n{inner}{wires}{body}\n  sound sound_(" + connected + ");\nendmodule\n"
+    )
     return opened(path)
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("assign out_y = inner_out_y ^ 32'h100;", r"group \d+ of \d+ elements, element \d+: y is -?\d+, the (reference|vectors) ha"),
+        (
+            "assign out_y = inner_out_y ^ 32'h100;",
+            r"group \d+ of \d+ elements, element \d+: y is -?\d+, the (reference|vectors) ha",
+        ),
         (
             "reg [9:0] count = 0; wire stuck = &count[3:2]; always @(posedge clk) if (inner_out_valid & ~stuck)\n"
             "count <= count + 1;\nassign out_valid = inner_out_valid & ~stuck;\n"
@@ -153,8 +161,7 @@ def test_a_planted_bug_in_what_is_known_of_a_group_is_named(tmp_path: Path) -> N
 
 
 def test_an_unknown_cell_is_named(copy: Path) -> None:
-    broken = wrapped(copy, "reg held; always @* if (in_valid) held = rst;\n"
-                     "assign out_last = inner_out_last ^ held;")
+    broken = wrapped(copy, "reg held; always @* if (in_valid) held = rst;\nassign out_last = inner_out_last ^ held;")
     with pytest.raises(InputError, match="latch"):
         check(broken, 0, 64, 100)
 
@@ -221,6 +228,22 @@ def test_bulk(generated: Path, compiler: bool) -> None:
 def test_bulk_finds_a_bug(copy: Path) -> None:
     with pytest.raises(ToolFailed, match="y is"):
         bulk(wrapped(copy, "assign out_y = inner_out_y & 32'hffffff7f;"), 1000, lambda done: None, compiler=False)
+
+
+def test_a_reset_that_does_not_forget_a_wrong_length_is_seen(copy: Path) -> None:
+    """As it once was: the flag of the last group had no reset, and raised ``error`` again."""
+    body = "reg kept = 0; always @(posedge clk) if (inner_error) kept <= 1; else if (in_ready & in_valid) kept <= 0;\n"
+    with pytest.raises(ToolFailed, match="error is 1, the (reference|vectors) ha"):
+        check(
+            wrapped(
+                copy,
+                f"reg again = 0; {body}always @(posedge clk) again <= ~rst & (again | kept);\n"
+                "assign error = inner_error | again;",
+            ),
+            0,
+            64,
+            100,
+        )
 
 
 @pytest.mark.long
