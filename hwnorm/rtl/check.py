@@ -105,7 +105,7 @@ class Folder:
         return int(told["sweeps"] * (beats - 1) + (groups - 1) * max(beats, told["min_beats"]) + told["overhead"])
 
     def limits(self, sequences: Sequence[Sequence[Segment]], slowdown: float) -> tuple[int, int]:
-        """Cycles after which a design has failed: in all, and without a transfer. Each group may take as long as alone."""
+        """Cycles after which a design has failed, in all and without a transfer: each group as long as if alone."""
 
         def alone(batch: Batch) -> int:
             beats = -(-batch.groups.m // self.about["lanes"]) + abs(batch.groups.wrong)

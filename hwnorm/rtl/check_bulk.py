@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwnorm.errors import MissingTool
 from hwnorm.rtl.check import Folder, compare
-from hwnorm.rtl.check_bench import Bench, Outcome, Stalls
+from hwnorm.rtl.check_bench import Bench, Stalls
 from hwnorm.rtl.check_cxxrtl import Compiled, compiled
 from hwnorm.rtl.check_random import call_of
-from hwnorm.rtl.check_streams import Queue, Segment, batch_of, groups_of, queues_of
+from hwnorm.rtl.check_streams import Segment, batch_of, groups_of, queues_of
 
 LOG = logging.getLogger("hwnorm")
-ROUND = 1 << 24  # elements at a time
+ROUND = 1 << 26  # elements at a time
+COMPILED = 1 << 23  # the same, for one stream
 CALL = 1 << 20  # of one call of the reference
-STREAMS = 4096
-IN_A_ROW = 8  # groups of a stream, at most
+STREAMS = 1024
+IN_A_ROW = 64  # groups of a stream, at most
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,24 @@ def bulk(folder: Folder, total: int, told: Callable[[int], None], seed: int = 0,
             LOG.info("no compiled model: %s", fault)
     how = "by gates" if machine is None else "compiled"
     rng, m = np.random.default_rng(seed), folder.design.engine.max_elements
-    each = min(max(ROUND // (m * STREAMS), 1), IN_A_ROW) if machine is None else 1
-    streams = 1 if machine is not None else max(min(STREAMS, ROUND // (m * each)) // 64, 1) * 64
+    streams = 1 if machine is not None else max(min(STREAMS, ROUND // m) // 64, 1) * 64
+    wanted = -(-min(total, ROUND) // (m * streams))
+    each = max(min(wanted, IN_A_ROW), 1) if machine is None else max(min(-(-total // m), COMPILED // m), 1)
     if machine is None:
         machine = folder.bench(folder.netlist, streams, seed)
     done, groups, spent, began = 0, 0, 0.0, time.perf_counter()
     while done < total:
-        count = min(max(ROUND // m, 1), max(-(-(total - done) // m), 1)) if streams == 1 else streams * each
-        sequences = _sequences(folder, rng, streams, count // streams, groups)
+        count = streams * each
+        sequences = _sequences(folder, rng, streams, each, groups)
         queues = queues_of(folder.layouts, sequences)
         limit, quiet = folder.limits(sequences, 1)
         start = time.perf_counter()
         outcome = machine.run(queues, Stalls.none(), limit, quiet)
-        _compare(folder, sequences, queues, outcome)
+        compare(folder, sequences, queues, outcome)
         spent += time.perf_counter() - start
         groups, done = groups + count, done + count * m
         told(done)
     return Report(how, done, groups, spent, time.perf_counter() - began)
-
-
-def _compare(folder: Folder, sequences: list[list[Segment]], queues: Mapping[str, Queue], outcome: Outcome) -> None:
-    compare(folder, sequences, queues, outcome)
 
 
 def _sequences(folder: Folder, rng: np.random.Generator, streams: int, each: int, before: int) -> list[list[Segment]]:

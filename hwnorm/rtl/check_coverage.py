@@ -38,7 +38,7 @@ class Coverage:
 
     def sequences(self, design: Design, sequences: Iterable[list[Segment]]) -> None:
         """Every batch counts once, as a whole: all of its groups are somewhere."""
-        seen = {}
+        seen: dict[int, Groups] = {}
         for sequence in sequences:
             self.layers = max(self.layers, len({tuple(batch.groups.layer.items()) for batch, _, _ in sequence}))
             seen |= {id(batch): batch.groups for batch, _, _ in sequence}

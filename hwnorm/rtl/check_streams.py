@@ -299,7 +299,7 @@ def _queue(layout: Layout, sequences: Sequence[Sequence_]) -> Queue:
     after = np.zeros((most, len(columns)), np.int64) if layout.prefix in ("group", "layer") else None
     for s, (data, mask, before) in enumerate(columns):
         rows[: len(data), s] = data
-        if care is not None:
+        if care is not None and mask is not None:
             care[: len(data), s] = mask
         if after is not None:
             after[: len(data), s] = before
@@ -307,7 +307,9 @@ def _queue(layout: Layout, sequences: Sequence[Sequence_]) -> Queue:
 
 
 def _column(layout: Layout, sequence: Sequence_) -> tuple[Bytes, Bytes | None, Ints]:
-    data, masks, before = [], [], []
+    data: list[Bytes] = []
+    masks: list[Bytes] = []
+    before: list[list[int]] = []
     groups = 0
     for layer, (batch, lo, hi) in enumerate(sequence, 1):
         rows = batch.rows[layout.prefix]

@@ -1,4 +1,4 @@
-"""Every engine as gates against the reference; and a check that is able to fail: planted bugs, edited vectors, hangs."""
+"""Every engine as gates against the reference; a check that is able to fail: planted bugs, edited vectors, hangs."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_bulk_finds_a_bug(copy: Path) -> None:
 def test_a_reset_that_does_not_forget_a_wrong_length_is_seen(copy: Path) -> None:
     """As it once was: the flag of the last group had no reset, and raised ``error`` again."""
     body = "reg kept = 0; always @(posedge clk) if (inner_error) kept <= 1; else if (in_ready & in_valid) kept <= 0;\n"
-    with pytest.raises(ToolFailed, match="error is 1, the (reference|vectors) ha"):
+    with pytest.raises(ToolFailed, match=r"error is 1, the (reference|vectors) ha"):
         check(
             wrapped(
                 copy,
