@@ -40,7 +40,8 @@ STREAMS = 1024
 CYCLES = 5000  # for each random stream, if nobody stalls
 BLOCK = 64  # streams that run the vectors, streams that are timed
 TIMED = 4  # groups of a stream that is timed
-RESETS = (3, 29, 800, 47, 64, 187, 81, 300, 520)  # cycles of work before each reset
+RESETS = (3, 64, 187, 400)  # cycles of work before each reset
+MORE_RESETS = (3, 29, 800, 47, 64, 187, 81, 300, 520)  # for mutants
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,13 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     return [*coverage.lines(design), *lines]
 
 
-def resets(folder: Folder, bench: Bench, sequences: Sequence[list[Segment]], stalls: Stalls) -> None:
+def resets(
+    folder: Folder, bench: Bench, sequences: Sequence[list[Segment]], stalls: Stalls, after: Sequence[int] = RESETS
+) -> None:
     """Work that is broken off; at last, groups of a wrong length and a reset that has to forget them."""
     queues = queues_of(folder.layouts, sequences)
-    for before in RESETS:
-        bench.run(queues, stalls, before, before)
+    for cycles in after:
+        bench.run(queues, stalls, cycles, cycles)
         bench.reset()
     wrong = [(wrong_batch(folder.design, folder.layouts, np.random.default_rng(0), 1), 0, 1)]
     limit, quiet = folder.limits([wrong], 1)

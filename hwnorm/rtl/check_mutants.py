@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hwnorm.gates import Mutant, mutants, mutated
-from hwnorm.rtl.check import BLOCK, Folder, compare, differences, golden_batches, pieces, resets, timed
+from hwnorm.rtl.check import BLOCK, MORE_RESETS, Folder, compare, differences, golden_batches, pieces, resets, timed
 from hwnorm.rtl.check_bench import Outcome
 from hwnorm.rtl.check_random import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
 from hwnorm.rtl.check_redundant import redundant
@@ -122,7 +122,7 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> 
     stalls = stalls_of((draw.stalls * repeats)[:streams], folder.design)
     bench = folder.bench(mutated(folder.optimised, faults), streams, seed)
     queues = _repeated(queues_of(folder.layouts, draw.sequences), streams)
-    resets(folder, bench, sequences, stalls)
+    resets(folder, bench, sequences, stalls, MORE_RESETS)
     limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
     sound = slice(len(faults), streams)

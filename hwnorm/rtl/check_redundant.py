@@ -1,4 +1,4 @@
-"""Which faults change nothing, proven: whatever the registers hold, none of them, no memory and no output sees the fault.
+"""Which faults change nothing, proven: whatever registers hold, none of them, no memory and no output sees the fault.
 
 The cone of gates between a fault and the registers behind it is written twice, sound and faulty, and yosys' SAT solver
 looks for an input on which the two differ. That registers never reach some states is not known here: a fault which
@@ -78,7 +78,7 @@ class _Cones:
             (result,) = gate.pins["Y"]
             faulty[result] = _put(GATES[gate.type], {p: _net(b[0], changed) for p, b in gate.pins.items()})
         ends = [(f"n{net}", f"f{net}") for net in changed & self.ports]
-        seen = {net for net in changed & self.ports}
+        seen = changed & self.ports
         for reader in self._registers(changed, at_register):
             if REGISTER.fullmatch(reader.type):
                 sound = {pin: f"n{bits[0]}" for pin, bits in reader.pins.items()}
