@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hwnorm.engine import Engine
@@ -20,10 +20,16 @@ class Design:
     lanes: int
     external: bool = False
     results: bool = True
+    apply: str = "auto"  # table, multiply
 
     @cached_property
     def shape(self) -> Shape:
-        return Shape(self.lanes, self.engine.max_elements, self.baked, self.external, self.results)
+        shape = Shape(self.lanes, self.engine.max_elements, self.baked, self.external, self.results)
+        return replace(shape, table=self.apply == "table" or (self.apply == "auto" and self._table_wins(shape)))
+
+    def _table_wins(self, shape: Shape) -> bool:
+        """Where every group is long enough that nobody waits for its table."""
+        return shape.fixed and shape.max_beats >= 1 << self.engine.precision.bits
 
     @property
     def baked(self) -> Setting | None:
