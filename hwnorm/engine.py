@@ -20,6 +20,7 @@ from hwnorm.exact import Exact
 from hwnorm.fixed import Format, Ints
 from hwnorm.ir import Graph, Node, Op, Rate, Setting, mask_symbol
 from hwnorm.norms import catalog, fold
+from hwnorm.norms.activation import ACTIVATIONS, activated
 from hwnorm.norms.form import Form
 from hwnorm.precision import Precision, Scaled, assign_types, quantise
 from hwnorm.results import Backward, Forward, Saved
@@ -56,6 +57,7 @@ class Engine:
         pivot_window: int = 0,
         temperature: float = 50.0,
         delta: float = 0.5,
+        activation: str = "none",
         checked: bool = False,
     ) -> None:
         self.norm = catalog.find(norm)
@@ -80,6 +82,9 @@ class Engine:
             raise ValueError(f"eps must be a finite number, at least 0, not {eps!r}")
         self.eps, self.x_frac, self.gaussian = eps, x_frac, gaussian
         self.pivot_window, self.temperature, self.delta = pivot_window, temperature, delta
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {activation!r}: {did_you_mean(activation, ACTIVATIONS)}")
+        self.activation = activation
         self._checked = checked
         self._backward_programs: dict[int, Program] = {}
 
@@ -95,8 +100,7 @@ class Engine:
         builder = getattr(self.norm.forms.get(self.form, Form()), direction)
         if builder is None:
             raise ValueError(f"norm {self.norm.name!r} has no {direction} datapath")
-        graph: Graph = builder()
-        return graph
+        return activated(builder(), self.activation)
 
     @cached_property
     def _forward(self) -> Program:
@@ -348,6 +352,7 @@ class Engine:
             rail=1 << (self.precision.bits - 1),
             l1_scale=GAUSSIAN if self.gaussian else 1.0,
             temperature=self.temperature,
+            delta=self.delta,
             window=self.pivot_window,
         )
 
