@@ -185,6 +185,9 @@ def _generation(parser: _OneLineParser) -> None:
         default="none",
         help="fused with the output; default none",
     )
+    parser.add_argument(
+        "--momentum-bits", type=int, metavar="K", help="forward updates running statistics, with momentum 2^-K"
+    )
     parser.add_argument("--name", help="of the design; default says what it is: l1_forward_b8_p4")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 

@@ -66,9 +66,11 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> 
         return engine.inference_call(x, **arguments)
     if engine.norm.sampling:
         arguments["sampled"] = np.arange(m) % 3 == 0
-    call = engine.forward_call(x, **arguments)
     if direction == "forward":
-        return call
+        if engine.momentum_bits is not None:
+            spread = rng.uniform(0, 4.0 ** (engine.precision.bits - 1), groups)
+            arguments["running"] = {"mean": rng.uniform(int(x.min()), int(x.max()) + 1, groups), "spread": spread}
+        return engine.forward_call(x, **arguments)
     dy = _data(rng, engine.precision.bits, m)[rng.permutation(groups)]
     return engine.backward_call(dy, engine.forward(x, **arguments).saved)
 

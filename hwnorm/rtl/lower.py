@@ -112,7 +112,7 @@ class Lowering:
         c, kind = self.cells, self.types[node]
         values = [found[node] for found in self.constants]
         sources = [s for s in kind.scale if s not in self.exponents]
-        if self.is_baked:
+        if self.is_baked or node.role == "momentum":
             for source in sources:
                 self.exponents[source] = c.const(values[0][1])
             return c.const(values[0][0])
