@@ -1,4 +1,4 @@
-"""An engine's direction as hardware: what was asked for, the plan, the Amaranth module."""
+"""An engine's direction as hardware: what was asked for, and the plan of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import cached_property
 
 from hwnorm.engine import Engine
 from hwnorm.ir import Node, Setting
-from hwnorm.rtl.engine import EngineBlock
 from hwnorm.rtl.lower import Range
 from hwnorm.rtl.plan import Plan, Shape
 from hwnorm.views.int_ref import constants
@@ -63,6 +62,3 @@ class Design:
             for name, node in self.plan.lowering.register_nodes.items():
                 found[name], found[f"{name}_frac"] = values[node]
         return {name: found[name] for name in self.plan.lowering.registers}
-
-    def block(self, name: str) -> EngineBlock:
-        return EngineBlock(self.plan, name)
