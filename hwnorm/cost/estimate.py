@@ -288,8 +288,7 @@ def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: 
     engine = Engine(norm, bits, max_elements=max(p.elements for p in placed if p.norm.name == norm))
     count = engine.count(phase)
     streams = {
-        direction: Stream.of(engine, direction, traffic, machine.lanes)
-        for direction, traffic in count.traffic.items()
+        direction: Stream.of(engine, direction, traffic, machine.lanes) for direction, traffic in count.traffic.items()
     }
     return Counted(count, streams)
 

@@ -20,7 +20,9 @@ def activated(graph: Graph, activation: str) -> Graph:
         return graph
     y = graph.outputs["y"]
     if activation in SCALED and y.role != "y":
-        raise ValueError(f"activation {activation!r} has to know what 1.0 is, and this norm's output is in x's own scale")
+        raise ValueError(
+            f"activation {activation!r} has to know what 1.0 is, and this norm's output is in x's own scale"
+        )
     return Graph(f"{graph.name}, {activation}", graph.outputs | {"y": _activation(y, activation)})
 
 

@@ -54,4 +54,3 @@ def _inverse(kappa: Node, power: int) -> Callable[[Setting], Real]:
 def _bound(power: int) -> Bound:
     """Half of the range is the largest deviation, but a factor of sqrt(pi/2) or sqrt(2 ln m) may come to it."""
     return lambda bits, m: (0, 1 << (bits * power + (power == 1) * 3))
-

@@ -160,6 +160,8 @@ def _result_words(stream: Stream) -> list[dict[str, Any]]:
             chosen = f"{f.signal}[{low + bits - 1}:{low}]" if f.width > 1 else f.signal
             sign = f"{f.signal}[{f.width - 1}]" if f.width > 1 else f.signal
             spare = WORD - bits
-            value = f"{{ {{{spare}{{{sign if f.signed else chr(49) + chr(39) + 'b0'}}}}}, {chosen} }}" if spare else chosen
+            value = (
+                f"{{ {{{spare}{{{sign if f.signed else chr(49) + chr(39) + 'b0'}}}}}, {chosen} }}" if spare else chosen
+            )
             found.append({"index": len(found), "value": value})
     return found

@@ -109,12 +109,12 @@ def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[
     engine, plan = design.engine, design.plan
     program = engine.program(design.direction)
     outputs = {node: word for word, node in program.graph.outputs.items()}
-    title = (
-        f"{engine.norm.summary}: {design.direction}, {engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
-    )
-    stages = []
+    title = f"{engine.norm.summary}: {design.direction}, {engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
+    stages: list[dict[str, Any]] = []
     for number, sweep in enumerate(program.schedule.sweeps, 1):
-        stages.append({"number": number, "equations": equations((*sweep.evaluates, *sweep.reduces, *sweep.then), outputs)})
+        stages.append(
+            {"number": number, "equations": equations((*sweep.evaluates, *sweep.reduces, *sweep.then), outputs)}
+        )
     header = [title, engine.norm.cite, f"Made by: {command}", ""]
     for stage in stages:
         header.append(f"Sweep {stage['number']} and what is known after it:")

@@ -1,11 +1,11 @@
 """The whole datapath: controls, sweeps, stages and memories of one plan, behind valid/ready streams.
 
-    in_*      beats of elements (with --replay external in1_*, in2_*, ..., one stream a sweep)
-    group_*   what a group is handed with: gamma, beta, what the forward pass saved
-    layer_*   registers of a layer; taken only when no group is inside, and before any further group's fields
-    out_*     beats of results (of an earlier sweep than the last: out1_*, ...)
-    result_*  what is known per group
-    error     a group's length was wrong; stays until reset
+in_*      beats of elements (with --replay external in1_*, in2_*, ..., one stream a sweep)
+group_*   what a group is handed with: gamma, beta, what the forward pass saved
+layer_*   registers of a layer; taken only when no group is inside, and before any further group's fields
+out_*     beats of results (of an earlier sweep than the last: out1_*, ...)
+result_*  what is known per group
+error     a group's length was wrong; stays until reset
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class EngineBlock(Block):
         self.streams: list[Stream] = []
         self.sweeps: list[SweepBlock | TableBlock] = [SweepBlock(s, self.shape) for s in plan.sweeps[:-1]]
         self.sweeps.append((TableBlock if plan.tabulated else SweepBlock)(plan.sweeps[-1], self.shape))
-        self.stages = {
-            n: StageBlock(s, plan.results, released=n < len(plan.sweeps)) for n, s in plan.stages.items()
-        }
+        self.stages = {n: StageBlock(s, plan.results, released=n < len(plan.sweeps)) for n, s in plan.stages.items()}
         self.controls = [
             Control(
                 s,

@@ -13,7 +13,9 @@ from hwnorm.views.count import Traffic
 # A norm of three sweeps that reads 8 bits in each and writes 8: L1's forward pass
 THREE = Stream(Traffic(read=24, first=8, written=8, replayed=16, sweeps=3), sweeps=3, interval=24, overhead=60)
 # One of two sweeps that keeps a flag an element for its second: 16 bits in, 17 read again, 8 out
-KEEPING = Stream(Traffic(read=33, first=16, written=9, kept=1, replayed=17, sweeps=2), sweeps=2, interval=5, overhead=20)
+KEEPING = Stream(
+    Traffic(read=33, first=16, written=9, kept=1, replayed=17, sweeps=2), sweeps=2, interval=5, overhead=20
+)
 
 
 def of(norm: str, direction: str, lanes: int = 16, elements: int = 1 << 16) -> Stream:
