@@ -9,7 +9,7 @@ from hwnorm.engine import Engine
 from hwnorm.ir import Node, Setting
 from hwnorm.rtl.lower import Range
 from hwnorm.rtl.plan import Plan, Shape
-from hwnorm.views.int_ref import constants
+from hwnorm.views.int_ref import Program, constants
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,12 @@ class Design:
 
     @cached_property
     def plan(self) -> Plan:
-        return Plan(self.engine.program(self.direction), self.shape, self.settings, self._saved_ranges())
+        return Plan(self.program, self.shape, self.settings, self._saved_ranges())
+
+    @property
+    def program(self) -> Program:
+        """What is read again from outside is read as it was: nothing is kept between sweeps."""
+        return replace(self.engine.program(self.direction), keeps=not self.external)
 
     def _saved_ranges(self) -> dict[Node, Range]:
         """Of what the forward pass saved for this one."""
@@ -58,7 +63,7 @@ class Design:
         """What the registers of a layer are loaded with."""
         found: dict[str, int] = {}
         if self.plan.lowering.registers:
-            values = constants(self.engine.program(self.direction), setting)
+            values = constants(self.program, setting)
             for name, node in self.plan.lowering.register_nodes.items():
                 found[name], found[f"{name}_frac"] = values[node]
         return {name: found[name] for name in self.plan.lowering.registers}

@@ -107,7 +107,7 @@ def _about(design: Design, block: EngineBlock) -> dict[str, Any]:
 
 def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[str, Any]:
     engine, plan = design.engine, design.plan
-    program = engine.program(design.direction)
+    program = design.program
     outputs = {node: word for word, node in program.graph.outputs.items()}
     title = f"{engine.norm.summary}: {design.direction}, {engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
     stages: list[dict[str, Any]] = []

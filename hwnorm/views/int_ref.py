@@ -21,6 +21,7 @@ from hwnorm.precision import Fixed, Precision, Relative, Scaled, Type, Types, Wi
 from hwnorm.schedule import Schedule, Sweep, elementwise, schedule
 from hwnorm.units import Divider, Gain, Root, reciprocal_unit
 
+FAR_TOO_WIDE = 1 << 20  # bits: nobody keeps such a value
 BLOCK = 1 << 17  # elements: the int32 intermediates of a few nodes fit a core's second-level cache
 
 
@@ -53,10 +54,14 @@ class Program:
     precision: Precision
     types: Types
     checked: bool = False  # compare every value with its register
+    keeps: bool = True  # a sweep may leave a narrow value for a later one, in the place of what it comes from
 
     @cached_property
     def schedule(self) -> Schedule:
-        return schedule(self.graph, lambda node: self.types[node].format.width)
+        def width(node: Node) -> int:
+            return self.types[node].format.width if self.keeps or node.op is Op.INPUT else FAR_TOO_WIDE
+
+        return schedule(self.graph, width)
 
     def run(self, inputs: dict[str, Value], setting: Setting) -> dict[str, Value]:
         """Every output, and every named value per group, by name. Streams have shape (groups, ...), in any memory
