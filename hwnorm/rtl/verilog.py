@@ -13,14 +13,15 @@ from typing import Any
 
 from amaranth.hdl import Fragment
 
-from hwnorm.rtl.verilog_module import Child, ModuleText, NAME, legal
+from hwnorm.rtl.verilog_module import NAME, ModuleText
+from hwnorm.rtl.verilog_names import legal
+from hwnorm.rtl.verilog_wiring import Wiring, driven_anywhere
 from hwnorm.units.hdl import Block
 
 LINE = 120
 LINT = {  # what Verilator warns of, and why it is meant
     "WIDTHEXPAND": "operands are extended to the width of what they are assigned to, by their sign",
     "UNUSEDSIGNAL": "of some sums only the carry is used",
-    "PINCONNECTEMPTY": "some instances are not asked for all that they know",
     "PROCASSINIT": "registers have a value at power-up",
     "DECLFILENAME": "all modules are in one file",
 }
@@ -35,26 +36,23 @@ class Printed:
 
 
 class Printer:
-    def __init__(self, top: str) -> None:
-        self.top = top
+    def __init__(self, top: str, driven: set[int]) -> None:
+        self.top, self._driven = top, driven
         self.modules: dict[str, Printed] = {}
         self._names: dict[str, str] = {}  # of a text
 
-    def module(self, fragment: Any, path: tuple[str, ...]) -> tuple[str, ModuleText]:
-        """Prints a fragment's module, those inside it first, and gives its name."""
-        children = []
-        for inner, name, _ in fragment.subfragments:
-            if block_of(inner) is not None:
-                step = "lane" if name.startswith("lane_") else name
-                module, printed = self.module(inner, (*path, step))
-                children.append(Child(name, module, printed))
-        block = block_of(fragment)
-        assert block is not None
-        module = ModuleText(fragment, block, children)
-        text = "\n".join([*comment(block), *module.lines()])
+    def print(self, wiring: Wiring, path: tuple[str, ...]) -> tuple[str, ModuleText]:
+        """Prints a module, those inside it first, and gives its name."""
+        for child in wiring.children:
+            step = "lane" if child.name.startswith("lane_") else child.name
+            inside = Wiring(child.fragment, child.block, wiring.live, self._driven)
+            child.module, printed = self.print(inside, (*path, step))
+            child.clock, child.reset = printed.clock, printed.reset
+        module = ModuleText(wiring)
+        text = "\n".join([*comment(wiring.block), *module.lines()])
         if text not in self._names:
             self._names[text] = self._named("_".join([self.top, *path]))
-            self.modules[self._names[text]] = Printed(text, tuple(c.module for c in children))
+            self.modules[self._names[text]] = Printed(text, tuple(child.module for child in wiring.children))
         return self._names[text], module
 
     def _named(self, name: str) -> str:
@@ -73,10 +71,6 @@ class Printer:
         return seen
 
 
-def block_of(fragment: Any) -> Block | None:
-    return next((origin for origin in fragment.origins or () if isinstance(origin, Block)), None)
-
-
 def comment(block: Block) -> list[str]:
     """What the block's class, or else its file, says first."""
     kind = type(block)
@@ -91,15 +85,24 @@ def folded(line: str) -> list[str]:
     """A line too long, broken at spaces."""
     if len(line) <= LINE:
         return [line]
-    indent = " " * (len(line) - len(line.lstrip()))
-    return wrap(line, LINE, initial_indent=indent, subsequent_indent=indent + "    ", break_long_words=False,
-                break_on_hyphens=False)  # fmt: skip
+    indent = line[: len(line) - len(line.lstrip())]
+    return wrap(
+        line.strip(),
+        LINE,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def text(block: Block, header: str) -> str:
     """The Verilog of a block and of all that it holds; ``header`` becomes its first comment."""
-    printer = Printer(legal(block.name))
-    name, _ = printer.module(Fragment.get(block, None), ())
+    fragment = Fragment.get(block, None)
+    driven = driven_anywhere(fragment)
+    printer = Printer(legal(block.name), driven)
+    outputs = {id(signal) for signal in block.outputs.values()}
+    name, _ = printer.print(Wiring(fragment, block, outputs, driven), ())
     lint = [f"/* verilator lint_off {rule} */ // {reason}" for rule, reason in LINT.items()]
     lines = [*(f"// {line}".rstrip() for line in header.splitlines()), "", *lint]
     for module in printer.ordered(name, {}).values():

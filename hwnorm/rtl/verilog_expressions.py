@@ -21,6 +21,7 @@ from hwnorm.rtl.verilog_values import choice, joined, low_bits, narrows, operand
 
 UNSIZED = 1 << 31  # literals below it need no width: they are signed and have 32 bits, and fit what is around them
 COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
+OPPOSITES = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "b": "==", "r|": "=="}
 ISOLATED = (*COMPARISONS, "b", "r|", "r&", "r^")  # one bit, whatever is around them
 WORDS = {
     **{"+": "sum", "-": "difference", "*": "product", "<<": "shifted", ">>": "shifted", "~": "not"},
@@ -60,7 +61,7 @@ class Expressions:
         self._wires: dict[int, str] = {}
 
     def count(self, values: Iterable[Any]) -> None:
-        """All values that will be written: what is used twice and is more than two operands gets a wire."""
+        """All values that will be written: what is long, or arithmetic, and used more than once gets a wire."""
         for value in values:
             self._count(value, len(value))
 
@@ -78,15 +79,17 @@ class Expressions:
         return None
 
     def _shared(self, value: Any) -> bool:
-        return self._uses.get(id(value), 0) > 1 and sum(1 for _ in signals(value)) > 2
+        uses = self._uses.get(id(value), 0)
+        if uses < 2:
+            return False
+        arithmetic = isinstance(value, Operator) and value.operator in ("+", "-", "*")
+        return arithmetic or uses * sum(1 for _ in signals(value)) >= 6
 
     # In context
 
     def assigned(self, value: Any, width: int, top: bool = False) -> str:
         """What an assignment to a signal of this width takes. ``top``: it is a shared value's own definition."""
         value = low_bits(value, width, lambda v: self._shared(v) and not (top and v is value))
-        if isinstance(value, Const) and width == 1:
-            return literal(value.value & 1, Shape(1))
         return self._context(value, width, self._needs_sign(value, width, top), top).text
 
     def _transparent(self, value: Any, width: int, sign: bool, top: bool = False) -> bool:
@@ -141,6 +144,8 @@ class Expressions:
         """Extended to the context's width by its own sign, if ``sign`` is the context's."""
         if isinstance(value, Const):
             number = value.value
+            if width == 1:
+                return Text(literal(number & 1, Shape(1)))
             if not -(1 << width - 1) <= number < 1 << width:
                 number &= (1 << width) - 1
             if abs(number) < UNSIZED:
@@ -192,6 +197,9 @@ class Expressions:
             case "s":
                 return Text(f"$signed({self._exact(args[0]).text})")
             case "~":
+                opposite = self._opposite(args[0])
+                if opposite is not None:
+                    return opposite
                 return Text("~" + self._exact(args[0]).within("u"), "u")
             case "b" | "r|":
                 return Text(f"{self._atom(args[0]).within('!=')} != 0", "!=")
@@ -211,6 +219,13 @@ class Expressions:
             case _:
                 raise AssertionError(f"no Verilog for the operator {operator}: {value!r}")
         return self._wire(value, len(value))
+
+    def _opposite(self, value: Any) -> Text | None:
+        """Of a comparison."""
+        if self._shared(value) or not isinstance(value, Operator) or value.operator not in OPPOSITES:
+            return None
+        args = value.operands if len(value.operands) == 2 else [*value.operands, Const(0, 1)]
+        return self._comparison(OPPOSITES[value.operator], *args)
 
     def _of_shape(self, value: Any, shape: Any) -> Text:
         """The exact text of what fits the shape."""
@@ -246,7 +261,7 @@ class Expressions:
         return Text(f"{name}[{start}]" if stop == start + 1 else f"{name}[{stop - 1}:{start}]")
 
     def _concat(self, parts: Iterable[Any]) -> Text:
-        texts = [self._exact(part).text for part in reversed(list(parts))]
+        texts = [self._bits(part) for part in reversed(list(parts))]
         found = []
         for text, run in groupby(texts):
             count = len(list(run))
@@ -254,6 +269,13 @@ class Expressions:
         if len(found) == 1:
             return Text(found[0])
         return Text(f"{{{', '.join(found)}}}")
+
+    def _bits(self, value: Any) -> str:
+        """Where a sign does not matter."""
+        whole = isinstance(value, Slice) and (value.start, value.stop) == (0, len(value.value))
+        if whole and isinstance(value.value, Signal):
+            value = value.value
+        return self._exact(value).text
 
     # Wires
 

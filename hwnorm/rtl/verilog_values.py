@@ -170,6 +170,9 @@ def operation(operator: str, args: list[Any]) -> Any:
     """Of simplified operands."""
     if len(args) == 1:
         return _unary(operator, args[0])
+    if operator in ("<<", ">>") and isinstance(args[1], Const) and args[1].value == 0 and len(args[1]) <= 1:
+        if operator == ">>" or not len(args[1]):
+            return args[0]
     if operator in ("&", "|", "^"):
         for a, b in (args, args[::-1]):
             if isinstance(a, Const) and not a.shape().signed and not b.shape().signed and len(a) <= len(b):
