@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 
 from amaranth.hdl import Fragment
 

@@ -59,6 +59,7 @@ class Expressions:
         self._uses: dict[int, int] = {}
         self._reach: dict[int, int] = {}  # the bits that are asked for
         self._wires: dict[int, str] = {}
+        self._defined: set[int] = set()  # what is being written as a wire's own definition
 
     def count(self, values: Iterable[Any]) -> None:
         """All values that will be written: what is long, or arithmetic, and used more than once gets a wire."""
@@ -80,21 +81,21 @@ class Expressions:
 
     def _shared(self, value: Any) -> bool:
         uses = self._uses.get(id(value), 0)
-        if uses < 2:
+        if uses < 2 or id(value) in self._defined:
             return False
         arithmetic = isinstance(value, Operator) and value.operator in ("+", "-", "*")
-        return arithmetic or uses * sum(1 for _ in signals(value)) >= 6
+        return arithmetic or uses * len(signals(value)) >= 6
 
     # In context
 
-    def assigned(self, value: Any, width: int, top: bool = False) -> str:
-        """What an assignment to a signal of this width takes. ``top``: it is a shared value's own definition."""
-        value = low_bits(value, width, lambda v: self._shared(v) and not (top and v is value))
-        return self._context(value, width, self._needs_sign(value, width, top), top).text
+    def assigned(self, value: Any, width: int) -> str:
+        """What an assignment to a signal of this width takes."""
+        value = low_bits(value, width, self._shared)
+        return self._context(value, width, self._needs_sign(value, width)).text
 
-    def _transparent(self, value: Any, width: int, sign: bool, top: bool = False) -> bool:
+    def _transparent(self, value: Any, width: int, sign: bool) -> bool:
         """Whether its operands may stand in the same context."""
-        if self._shared(value) and not top:
+        if self._shared(value):
             return False
         if isinstance(value, SwitchValue):
             return True
@@ -104,7 +105,7 @@ class Expressions:
             case "+" | "-" | "*" | "&" | "|" | "^" | "<<":
                 return True
             case "~":
-                return len(value) == width or bool(value.shape().signed)
+                return len(value) >= width or bool(value.shape().signed)
             case ">>":
                 return bool(value.shape().signed) == sign
         return False
@@ -115,16 +116,16 @@ class Expressions:
             return picked[1:]
         return value.operands[:1] if value.operator in ("<<", ">>") else tuple(value.operands)
 
-    def _needs_sign(self, value: Any, width: int, top: bool = False) -> bool:
+    def _needs_sign(self, value: Any, width: int) -> bool:
         """Whether an operand has to be extended by its sign."""
         if isinstance(value, Operator) and value.operator == ">>" and value.shape().signed:
             return True
-        if self._transparent(value, width, False, top):
+        if self._transparent(value, width, False):
             return any(self._needs_sign(x, width) for x in self._in_context(value))
         return bool(value.shape().signed) and len(value) < width and not isinstance(value, Const)
 
-    def _context(self, value: Any, width: int, sign: bool, top: bool = False) -> Text:
-        if not self._transparent(value, width, sign, top):
+    def _context(self, value: Any, width: int, sign: bool) -> Text:
+        if not self._transparent(value, width, sign):
             return self._operand(value, width, sign)
         picked = choice(value)
         if picked is not None:
@@ -169,10 +170,10 @@ class Expressions:
 
     def _atom(self, value: Any) -> Text:
         """What nothing around it can widen."""
-        if not self._shared(value) and isinstance(value, (Operator, SwitchValue)):
-            if isinstance(value, SwitchValue) or value.operator not in (*ISOLATED, "s"):
-                return self._wire(value, len(value))
-        return self._exact(value)
+        widens = isinstance(value, SwitchValue) or (
+            isinstance(value, Operator) and value.operator not in (*ISOLATED, "s")
+        )
+        return self._wire(value, len(value)) if widens and not self._shared(value) else self._exact(value)
 
     def _exact(self, value: Any) -> Text:
         if self._shared(value):
@@ -285,7 +286,10 @@ class Expressions:
         if shared and id(value) in self._wires:
             return Text(self._wires[id(value)])
         shape = Shape(width, signed=value.shape().signed and width == len(value))
-        name = self._declare(described(value, self._name), shape, self.assigned(value, width, top=shared))
+        self._defined.add(id(value))
+        definition = self.assigned(value, width)
+        self._defined.discard(id(value))
+        name = self._declare(described(value, self._name), shape, definition)
         if shared:
             self._wires[id(value)] = name
         return Text(name)
@@ -305,8 +309,5 @@ def _fits(value: Any, shape: Any) -> bool:
 
 def described(value: Any, name: Callable[[Any], str]) -> str:
     """``sum_K_x``: what it is, and of what."""
-    named: dict[str, None] = {}
-    for signal in signals(value):
-        named.setdefault(name(signal))
     word = "chosen" if isinstance(value, SwitchValue) else WORDS.get(getattr(value, "operator", ""), "bits")
-    return "_".join([word, *list(named)[:2]])
+    return "_".join([word, *(name(signal) for signal in signals(value)[:2])])

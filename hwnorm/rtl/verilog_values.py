@@ -3,7 +3,7 @@ what is constant is folded, every choice has two ways. The value stays the same,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Const, Mux, Shape, Signal
@@ -12,12 +12,20 @@ from amaranth.hdl._ast import Concat, Operator, Part, Slice, SwitchValue
 NOTHING = Const(0, 0)
 
 
-def signals(value: Any) -> Iterator[Any]:
-    """The signals that a value reads, from left to right."""
-    if isinstance(value, Signal):
-        yield value
-    for part in operands(value):
-        yield from signals(part)
+def signals(value: Any) -> list[Any]:
+    """The signals that a value reads, each once, from left to right."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, Signal):
+            found[id(part)] = part
+        waiting.extend(reversed(operands(part)))
+    return list(found.values())
 
 
 def operands(value: Any) -> tuple[Any, ...]:
@@ -170,9 +178,8 @@ def operation(operator: str, args: list[Any]) -> Any:
     """Of simplified operands."""
     if len(args) == 1:
         return _unary(operator, args[0])
-    if operator in ("<<", ">>") and isinstance(args[1], Const) and args[1].value == 0 and len(args[1]) <= 1:
-        if operator == ">>" or not len(args[1]):
-            return args[0]
+    if operator == ">>" and isinstance(args[1], Const) and args[1].value == 0:
+        return args[0]
     if operator in ("&", "|", "^"):
         for a, b in (args, args[::-1]):
             if isinstance(a, Const) and not a.shape().signed and not b.shape().signed and len(a) <= len(b):

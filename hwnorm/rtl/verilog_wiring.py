@@ -122,7 +122,7 @@ class Wiring:
                 (self.sources if port.output else self._sinks)[id(port.signal)] = port.signal
         for memory in self.memories:
             assert all(len(port._en) == 1 for port in memory.writes), f"{memory.name}: no Verilog for parts of a word"
-            assert not any(port._transparent_for for port in memory.reads), f"{memory.name}: no Verilog for transparency"
+            assert not any(port._transparent_for for port in memory.reads), f"{memory.name}: transparent ports"
             self.sources.update((id(port._data), port._data) for port in memory.reads)
             self._sinks.update((id(s), s) for s in memory.inputs)
 
