@@ -215,10 +215,6 @@ class Expressions:
                 if all(_fits(x, value.shape()) for x in args):
                     a, b = (self._of_shape(x, value.shape()) for x in args)
                     return _binary(a, operator, b)
-            case "+" | "-" | "*" | "<<":
-                pass
-            case _:
-                raise AssertionError(f"no Verilog for the operator {operator}: {value!r}")
         return self._wire(value, len(value))
 
     def _opposite(self, value: Any) -> Text | None:

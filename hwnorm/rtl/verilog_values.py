@@ -10,6 +10,8 @@ from amaranth.hdl import Const, Mux, Shape, Signal
 from amaranth.hdl._ast import Concat, Operator, Part, Slice, SwitchValue
 
 NOTHING = Const(0, 0)
+UNARY = ("+", "-", "~", "b", "r|", "r&", "r^", "u", "s")
+BINARY = ("+", "-", "*", "&", "|", "^", "<<", ">>", "<", "<=", "==", "!=", ">", ">=")
 
 
 def signals(value: Any) -> list[Any]:
@@ -176,6 +178,7 @@ def _neighbours(low: Any, high: Any) -> Any:
 
 def operation(operator: str, args: list[Any]) -> Any:
     """Of simplified operands."""
+    assert operator in (UNARY if len(args) == 1 else BINARY), f"no Verilog for the operator {operator} of {args!r}"
     if len(args) == 1:
         return _unary(operator, args[0])
     if operator == ">>" and isinstance(args[1], Const) and args[1].value == 0:

@@ -181,15 +181,16 @@ def test_units(unit: str, tmp_path: Path) -> None:
     assert outcome.differences == 0, outcome.first
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
-        ("(first_2 ? 0 : S)", "S"),
-        ("signed [7:0] value_1", "[7:0] value_1"),
-        ("left != 1", "left != 2"),
-        ("<= ~in_last", "<= in_last"),
-    ],
-)
+PLANTED = [
+    ("(first_1 ? 0 : S)", "S"),
+    ("signed [7:0] value_1", "[7:0] value_1"),
+    ("some <= held != 1", "some <= held != 2"),
+    ("length_error <= ~in_last", "length_error <= in_last"),
+    (">>> sub_at", ">> sub_at"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong"), PLANTED)
 def test_a_planted_bug_is_caught(right: str, wrong: str, tmp_path: Path) -> None:
     block = engine("l1", "forward", lanes=2, elements=14)
     source = printed(block)
@@ -199,12 +200,13 @@ def test_a_planted_bug_is_caught(right: str, wrong: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("norm", "direction", "length"), ENGINES)
 def test_a_reader_finds_no_noise(norm: str, direction: str, length: str) -> None:
-    source = printed(engine(norm, direction, **{length: 13}))
+    block = engine(norm, direction, **{length: 13})
+    source = printed(block)
     assert source.startswith("// a header\n")
     assert max(len(line) for line in source.splitlines()) <= 120
     assert "\\" not in source and "$auto" not in source and "\t" not in source
     assert not [line for line in source.splitlines() if line != line.rstrip()]
-    assert source == printed(engine(norm, direction, **{length: 13}))
+    assert source == printed(block)
 
 
 def test_the_lanes_of_a_sweep_are_one_module() -> None:
