@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 from amaranth.hdl import Const, Shape, Signal
 from amaranth.hdl._ast import Concat, Operator, Slice, SwitchValue
 
-from hwnorm.rtl.verilog_values import choice, joined, low_bits, narrows, operands, signals
+from hwnorm.rtl.verilog_values import COMPARISONS, choice, joined, low_bits, narrows, operands, selection, signals
 
 UNSIZED = 1 << 31  # literals below it need no width: they are signed and have 32 bits, and fit what is around them
-COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 OPPOSITES = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "b": "==", "r|": "=="}
 ISOLATED = (*COMPARISONS, "b", "r|", "r&", "r^")  # one bit, whatever is around them
 WORDS = {
@@ -98,7 +97,7 @@ class Expressions:
         if self._shared(value):
             return False
         if isinstance(value, SwitchValue):
-            return True
+            return selection(value) is None
         if not isinstance(value, Operator):
             return False
         match value.operator:
@@ -170,10 +169,11 @@ class Expressions:
 
     def _atom(self, value: Any) -> Text:
         """What nothing around it can widen."""
-        widens = isinstance(value, SwitchValue) or (
-            isinstance(value, Operator) and value.operator not in (*ISOLATED, "s")
-        )
-        return self._wire(value, len(value)) if widens and not self._shared(value) else self._exact(value)
+        if isinstance(value, SwitchValue):
+            isolated = selection(value) is not None
+        else:
+            isolated = not isinstance(value, Operator) or value.operator in (*ISOLATED, "s")
+        return self._exact(value) if isolated or self._shared(value) else self._wire(value, len(value))
 
     def _exact(self, value: Any) -> Text:
         if self._shared(value):
@@ -187,6 +187,9 @@ class Expressions:
                 return self._slice(value)
             case Concat():
                 return self._concat(value.parts)
+        selected = selection(value)
+        if selected is not None:
+            return self._selected(*selected)
         picked = choice(value)
         if picked is not None:
             if not all(_fits(x, value.shape()) for x in picked[1:]):
@@ -233,6 +236,16 @@ class Expressions:
     def _choice(self, test: Any, chosen: Text, otherwise: Text) -> Text:
         rest = otherwise.text if otherwise.operator == "?" else otherwise.within("?")
         return Text(f"{self._exact(test).within('?')} ? {chosen.within('?')} : {rest}", "?")
+
+    def _selected(self, index: Any, items: list[Any]) -> Text:
+        """All items side by side, of which the index takes one."""
+        width, row = len(items[0]), joined(items)
+        hint = "_".join(["items", *(self._name(signal) for signal in signals(row)[:2])])
+        name = self._declare(hint, Shape(len(row)), self.assigned(row, len(row)))
+        if width == 1:
+            return Text(f"{name}[{self.exact(index)}]")
+        start = joined([Const(0, width.bit_length() - 1), index])
+        return Text(f"{name}[{self.exact(start)} +: {width}]")
 
     def _comparison(self, operator: str, a: Any, b: Any) -> Text:
         """Of two signed or two unsigned sides; a literal without a width is either."""

@@ -11,7 +11,8 @@ from amaranth.hdl._ast import Concat, Operator, Part, Slice, SwitchValue
 
 NOTHING = Const(0, 0)
 UNARY = ("+", "-", "~", "b", "r|", "r&", "r^", "u", "s")
-BINARY = ("+", "-", "*", "&", "|", "^", "<<", ">>", "<", "<=", "==", "!=", ">", ">=")
+COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
+BINARY = ("+", "-", "*", "&", "|", "^", "<<", ">>", *COMPARISONS)
 
 
 def signals(value: Any) -> list[Any]:
@@ -183,14 +184,42 @@ def operation(operator: str, args: list[Any]) -> Any:
         return _unary(operator, args[0])
     if operator == ">>" and isinstance(args[1], Const) and args[1].value == 0:
         return args[0]
+    decided = _decided(operator, *args)
+    if decided is not None:
+        return decided
     if operator in ("&", "|", "^"):
         for a, b in (args, args[::-1]):
             if isinstance(a, Const) and not a.shape().signed and not b.shape().signed and len(a) <= len(b):
                 if a.value == 0:
                     return Const(0, len(b)) if operator == "&" else b
-                if operator == "&" and a.value == (1 << len(b)) - 1:
-                    return b
+                if operator != "^" and a.value == (1 << len(b)) - 1:
+                    return b if operator == "&" else Const(a.value, len(b))
     return Operator(operator, args)
+
+
+def _decided(operator: str, a: Any, b: Any) -> Any:
+    """A comparison whose answer the widths know."""
+    if operator not in COMPARISONS:
+        return None
+    (low, high), (least, most) = bounds(a), bounds(b)
+    match operator:
+        case "<" | ">=":
+            known = True if high < least else False if low >= most else None
+        case ">" | "<=":
+            known = True if low > most else False if high <= least else None
+        case _:
+            known = False if high < least or low > most else None
+    if known is None:
+        return None
+    return Const(int(known == (operator in ("<", ">", "=="))), 1)
+
+
+def bounds(value: Any) -> tuple[int, int]:
+    """What a value of this shape may be."""
+    if isinstance(value, Const):
+        return value.value, value.value
+    half = 1 << max(len(value) - 1, 0)
+    return (-half, half - 1) if value.shape().signed else (0, (1 << len(value)) - 1)
 
 
 def _unary(operator: str, a: Any) -> Any:
@@ -241,3 +270,40 @@ def low_bits(value: Any, width: int, shared: Callable[[Any], bool]) -> Any:
         return Operator("<<", [low_bits(moved, width, shared), by])
     args = [low_bits(x, width, shared) for x in value.operands]
     return args[0] if value.operator == "s" else Operator(value.operator, args)
+
+
+def selection(value: Any) -> tuple[Any, list[Any]] | None:
+    """(index, what it selects): of a tree of choices by the bits of one signal, eight items at least."""
+    picked = choice(value)
+    bit = _bit(picked[0]) if picked is not None else None
+    if bit is None or bit[1] < 2:
+        return None
+    items = _items(value, bit[0], bit[1] + 1)
+    width = len(value)
+    if value.shape().signed or width not in (1, 2, 4, 8) or not all(_is_wiring(x) for x in items):
+        return None
+    if not all(len(x) == width or (isinstance(x, Const) and 0 <= x.value < 1 << width) for x in items):
+        return None
+    return sliced(bit[0], 0, bit[1] + 1), [Const(x.value, width) if isinstance(x, Const) else x for x in items]
+
+
+def _bit(test: Any) -> tuple[Any, int] | None:
+    """(signal, number) of a bit."""
+    one = isinstance(test, Slice) and isinstance(test.value, Signal) and len(test) == 1
+    return (test.value, test.start) if one else None
+
+
+def _items(value: Any, index: Any, bits: int) -> list[Any]:
+    if bits == 0:
+        return [value]
+    picked = choice(value)
+    bit = _bit(picked[0]) if picked is not None else None
+    if picked is not None and bit is not None and bit[0] is index and bit[1] == bits - 1:
+        return [*_items(picked[2], index, bits - 1), *_items(picked[1], index, bits - 1)]
+    return 2 * _items(value, index, bits - 1)
+
+
+def _is_wiring(value: Any) -> bool:
+    if isinstance(value, Concat):
+        return all(_is_wiring(part) for part in value.parts)
+    return isinstance(value, (Signal, Const)) or (isinstance(value, Slice) and isinstance(value.value, Signal))
