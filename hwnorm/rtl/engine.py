@@ -69,6 +69,7 @@ class EngineBlock(Block):
         self.spaces: dict[int, list[Any]] = {s.number: [] for s in plan.sweeps}
         self.outputs_idle: list[Any] = []
         self.last_out: Any = None
+        self._place()
         self._inputs()
         self._replays()
         self._queues()
@@ -77,11 +78,16 @@ class EngineBlock(Block):
         self._fields()
         self._layer()
         self._results()
+
+    def _place(self) -> None:
+        """In the order in which a group meets them."""
+        if 0 in self.stages:
+            self.place("stage_0", self.stages[0])
         for k, (control, sweep) in enumerate(zip(self.controls, self.sweeps, strict=True), 1):
             self.place(f"control_{k}", control)
             self.place(f"sweep_{k}", sweep)
-        for number, stage in self.stages.items():
-            self.place(f"stage_{number}", stage)
+            if k in self.stages:
+                self.place(f"stage_{k}", self.stages[k])
 
     # Beats in
 
