@@ -7,6 +7,7 @@ from typing import Any
 from hwnorm.rtl.engine import Port, Stream
 
 WORD = 32
+LINE = 120  # characters
 
 
 def container_bytes(stream: Stream) -> int:
@@ -37,6 +38,23 @@ def describe(streams: list[Stream]) -> dict[str, Any]:
         else:
             found["results"] = [{"name": f.name, "words": words_of(f), "signed": f.signed} for f in stream.fields]
     return found
+
+
+def broken(text: bytes) -> bytes:
+    """No line longer than LINE characters: continued behind a comma, comments as further comments."""
+    return "\n".join("\n".join(_pieces(line)) for line in text.decode().split("\n")).encode()
+
+
+def _pieces(line: str) -> list[str]:
+    if len(line) <= LINE:
+        return [line]
+    stripped = line.lstrip()
+    comment = stripped.startswith("//")
+    pad = line[: len(line) - len(stripped)] + ("// " if comment else "    ")
+    cut = max(line.rfind(mark, len(pad) + 1, LINE) for mark in ((" ",) if comment else (", ", ") ")))
+    if cut < 0:
+        return [line]
+    return [line[: cut + 1].rstrip(), *_pieces(pad + line[cut + 1 :].lstrip())]
 
 
 def frame(streams: list[Stream], lanes: int) -> dict[str, Any]:

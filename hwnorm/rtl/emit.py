@@ -34,7 +34,7 @@ def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
     about = manifest.manifest(design.engine, design.direction, design.lanes, "rtl", name, command, vectors)
     found: dict[str, bytes] = {
         f"rtl/{name}.v": verilog.text(block, frame["header"]).encode(),
-        f"rtl/{name}_axis.v": _rendered("rtl/axis.v.j2", frame | axis.frame(block.streams, design.lanes)),
+        f"rtl/{name}_axis.v": axis.broken(_rendered("rtl/axis.v.j2", frame | axis.frame(block.streams, design.lanes))),
         **{f"vectors/{file}": data for file, data in vectors.render().items()},
         "vectors/README.md": _text("vectors.md").encode(),
         "README.md": _rendered("rtl/README.md.j2", frame),

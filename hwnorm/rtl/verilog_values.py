@@ -14,6 +14,8 @@ UNARY = ("+", "-", "~", "b", "r|", "r&", "r^", "u", "s")
 COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 BINARY = ("+", "-", "*", "&", "|", "^", "<<", ">>", *COMPARISONS)
 
+WIDEST_INDEX = 7  # bits less one of the index of a selection that is written out
+
 
 def signals(value: Any) -> list[Any]:
     """The signals that a value reads, each once, from left to right."""
@@ -276,7 +278,7 @@ def selection(value: Any) -> tuple[Any, list[Any]] | None:
     """(index, what it selects): of a tree of choices by the bits of one signal, eight items at least."""
     picked = choice(value)
     bit = _bit(picked[0]) if picked is not None else None
-    if bit is None or bit[1] < 2:
+    if bit is None or not 2 <= bit[1] <= WIDEST_INDEX:
         return None
     items = _items(value, bit[0], bit[1] + 1)
     width = len(value)
