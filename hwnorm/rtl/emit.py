@@ -18,6 +18,7 @@ from hwnorm.errors import InputError
 from hwnorm.rtl import axis, verilog
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock, Stream
+from hwnorm.rtl.inventory import inventory
 from hwnorm.synth.targets import find_target
 
 LANES = range(1, 65)
@@ -101,6 +102,7 @@ def _about(design: Design, block: EngineBlock) -> dict[str, Any]:
             "overhead": plan.overhead,
             "max_beats": plan.shape.max_beats,
         },
+        "datapath": inventory(plan),
         "stages": {str(n): stage.latency for n, stage in plan.stages.items()},
     }
 

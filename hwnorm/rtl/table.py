@@ -37,7 +37,7 @@ class OrderedLane(Lane):
         factor = self.value(others[0], depth + 1)
         product = self.register(self.names.of(cell), shape_of(cell.format))
         first = self._first(depth + 1)
-        least = factor * stream.lo  # a power of two: wiring and a sign
+        least = -factor.shift_left((-stream.lo).bit_length() - 1) if stream.lo else 0
         self.m.d.sync += product.eq(Mux(first, least, product + factor))
         self.at[cell, depth + 2] = product
 
