@@ -14,8 +14,6 @@ UNARY = ("+", "-", "~", "b", "r|", "r&", "r^", "u", "s")
 COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 BINARY = ("+", "-", "*", "&", "|", "^", "<<", ">>", *COMPARISONS)
 
-WIDEST_INDEX = 7  # bits less one of the index of a selection that is written out
-
 
 def signals(value: Any) -> list[Any]:
     """The signals that a value reads, each once, from left to right."""
@@ -275,12 +273,14 @@ def low_bits(value: Any, width: int, shared: Callable[[Any], bool]) -> Any:
 
 
 def selection(value: Any) -> tuple[Any, list[Any]] | None:
-    """(index, what it selects): of a tree of choices by the bits of one signal, eight items at least."""
+    """(index, what it selects): of a tree of choices by the bits of one signal, more than four of them."""
     picked = choice(value)
     bit = _bit(picked[0]) if picked is not None else None
-    if bit is None or not 2 <= bit[1] <= WIDEST_INDEX:
+    if bit is None or not 2 <= bit[1] < 7:
         return None
     items = _items(value, bit[0], bit[1] + 1)
+    if len({id(x) for x in items}) <= 4:
+        return None
     width = len(value)
     if value.shape().signed or width not in (1, 2, 4, 8) or not all(_is_wiring(x) for x in items):
         return None
