@@ -38,7 +38,7 @@ class Gain:
     shift_hi: int
 
     def latency(self, product: Format, frac: Format) -> int:
-        return product.width - product.signed + self.width + 7
+        return _bits(product) + self.width + 7
 
     def compute(self, product: Ints, frac: Ints) -> tuple[Ints, Ints]:
         """(K, fraction bits of K)."""
@@ -68,7 +68,7 @@ class Gain:
         span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
         exponent = block.output("exponent", shape_of(span))
 
-        size = product.width - product.signed
+        size = _bits(product)
         sign = value[-1] if product.signed else Const(0, 1)
         flip = block.register("flip") if product.signed else sign
         rest, window = block.register("rest", size), block.register("window", self.width + 1)
@@ -102,3 +102,8 @@ class Gain:
         m.d.sync += mantissa.eq(Cat(magnitude ^ flip.replicate(self.width), flip).as_signed() + up)
         m.d.sync += exponent.eq(self.base + Mux(clamp, self.shift_lo, self.shift_hi + shift))
         return block
+
+
+def _bits(product: Format) -> int:
+    """But its sign; at least one."""
+    return max(product.width - product.signed, 1)

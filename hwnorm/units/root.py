@@ -58,8 +58,8 @@ class Root:
         m = block.m
         start, value = block.input("start"), block.input("v", shape_of(v))
         pairs = _pairs(v)
-        # q is a step behind r, whose sign is its next bit. So that the first one is 0, r starts at -1, which is as good as
-        # 0: 4 (-1) + p + 3 = 4 * 0 + p - 1. ``taken`` counts the pairs, less all of V's.
+        # q is a step behind r, whose sign is its next bit. So that the first one is 0, r starts at -1, which is as good
+        # as 0: 4 (-1) + p + 3 = 4 * 0 + p - 1. ``taken`` counts the pairs, less all of V's.
         q = block.output("mantissa", unsigned(self.width))
         span = Format.holding(-pairs - 1, self.width)
         exponent = block.output("exponent", shape_of(span), init=self.width)
