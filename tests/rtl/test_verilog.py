@@ -15,6 +15,7 @@ from side_by_side import compared, printed
 from hwnorm.engine import Engine
 from hwnorm.fixed import Format
 from hwnorm.rtl.design import Design
+from hwnorm.rtl.engine import EngineBlock
 from hwnorm.units import Divider, Gain, Lfsr, Root, reciprocal_unit
 from hwnorm.units.hdl import Block
 
@@ -29,7 +30,7 @@ ENGINES = [
 
 
 def engine(norm: str, direction: str, lanes: int = 3, **lengths: int) -> Any:
-    return Design(Engine(norm=norm, bits=8, **lengths), direction, lanes).block("top")
+    return EngineBlock(Design(Engine(norm=norm, bits=8, **lengths), direction, lanes).plan, "top")
 
 
 class Trees:
@@ -184,7 +185,7 @@ def test_units(unit: str, tmp_path: Path) -> None:
 PLANTED = [
     ("(first_1 ? 0 : S)", "S"),
     ("signed [7:0] value_1", "[7:0] value_1"),
-    ("some <= held != 1", "some <= held != 2"),
+    ("has_space <= take | (left != 1)", "has_space <= take | (left != 2)"),
     ("length_error <= ~in_last", "length_error <= in_last"),
     (">>> sub_at", ">> sub_at"),
 ]
