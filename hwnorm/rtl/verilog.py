@@ -20,7 +20,7 @@ from hwnorm.units.hdl import Block
 LINE = 120
 LINT = {  # what Verilator warns of, and why it is meant
     "WIDTHEXPAND": "operands are extended to the width of what they are assigned to, by their sign",
-    "UNUSEDSIGNAL": "of some sums only the carry is used",
+    "UNUSEDSIGNAL": "of some values only the upper or the lower bits are used",
     "PROCASSINIT": "registers have a value at power-up",
     "DECLFILENAME": "all modules are in one file",
 }

@@ -46,6 +46,8 @@ def declared(shape: Any) -> str:
 
 
 def literal(number: int, shape: Any) -> str:
+    """With its width; of no bits at all, one."""
+    shape = shape if shape.width else Shape(1)
     sign = "s" if shape.signed else ""
     return f"{'-' if number < 0 else ''}{shape.width}'{sign}{'b' if shape == Shape(1) else 'd'}{abs(number)}"
 
@@ -266,8 +268,9 @@ class Expressions:
             width = stop if narrows(inner) else len(inner)
             name = self._wire(inner, width).text
         signed = inner.shape().signed and width == len(inner)
-        if (start, stop) == (0, width) and not signed:
-            return Text(name)
+        if (start, stop) == (0, width):
+            # Icarus 11 takes a part-select of all of a signed vector as signed, in a shift's amount.
+            return Text(f"$unsigned({name})" if signed else name)
         return Text(f"{name}[{start}]" if stop == start + 1 else f"{name}[{stop - 1}:{start}]")
 
     def _concat(self, parts: Iterable[Any]) -> Text:

@@ -108,6 +108,8 @@ class Simplifier:
 
 
 def _chosen(test: Any, key: int, case: Any, otherwise: Any, shape: Any) -> Any:
+    if shape.width == 0:
+        return NOTHING
     if isinstance(test, Const):
         picked = case if test.value & ((1 << len(test)) - 1) == key else otherwise
         if isinstance(picked, Const):
@@ -194,7 +196,11 @@ def operation(operator: str, args: list[Any]) -> Any:
                     return Const(0, len(b)) if operator == "&" else b
                 if operator != "^" and a.value == (1 << len(b)) - 1:
                     return b if operator == "&" else Const(a.value, len(b))
-    return Operator(operator, args)
+    return _some(Operator(operator, args))
+
+
+def _some(value: Any) -> Any:
+    return value if len(value) else NOTHING
 
 
 def _decided(operator: str, a: Any, b: Any) -> Any:
@@ -245,7 +251,7 @@ def _unary(operator: str, a: Any) -> Any:
                 return Const(~a.value if a.shape().signed else ~a.value & ((1 << len(a)) - 1), a.shape())
             if isinstance(a, Operator) and a.operator == "~":
                 return a.operands[0]
-    return Operator(operator, [a])
+    return _some(Operator(operator, [a]))
 
 
 NARROWING = ("+", "-", "*", "&", "|", "^", "~", "s", "<<")  # their lowest bits depend on their operands' lowest bits

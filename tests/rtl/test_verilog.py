@@ -63,6 +63,8 @@ class Trees:
         value = self._operation(depth - 1)
         if len(value) > 40:
             value = value[:40]
+        if len(value) == 0:
+            return self.leaf()
         self.grown.append(value)
         return value
 
