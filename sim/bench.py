@@ -24,7 +24,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from .streams import Driver, Mismatch, Monitor, Pace, always, bursts, describe, stalls
-from .tops import Axis, Channel, Plain, Top
+from .tops import Axis, Plain, Top
 from .vectors import Group, load
 
 HOME = Path(__file__).resolve().parents[1]
@@ -80,7 +80,7 @@ class Bench:
     async def play(
         self, groups: Sequence[Group], pace_in: Pace = always, pace_out: Pace = always, stop_after: int | None = None
     ) -> dict[str, Driver | Monitor]:
-        """Sends groups and compares what comes out; the ends of all channels. ``stop_after``: cycles, in their midst."""
+        """Sends groups and compares what comes out; the ends of all channels. ``stop_after`` so many cycles."""
         inputs, outputs = TOP.inputs(groups, self.rng), TOP.outputs(groups)
         ends: dict[str, Driver | Monitor] = {}
         for channel in inputs:

@@ -1,4 +1,4 @@
-"""Drives and watches the channels of a top, one cycle at a time: at a rising edge everybody looks at what stood before it.
+"""Drives and watches the channels of a top: at a rising edge everybody looks at what stood before it.
 
 A driver offers a transfer and keeps it until it is taken; in between it shows garbage. A monitor takes what is offered
 when its pace allows, compares it at once, and insists that an offer stays as it is until it is taken.
@@ -76,6 +76,7 @@ class Driver(_End):
         super().__init__(dut, channel)
         self.pace, self.ends, self.offered = pace, ends, False
         self.masks = [(1 << len(signal)) - 1 for signal in self.signals]
+        self.signed = [getattr(signal, "is_signed", False) for signal in self.signals]
         self.valid.value = 0
 
     def step(self, cycle: int) -> bool:
@@ -87,18 +88,20 @@ class Driver(_End):
             return False
         if self._may_offer() and self.pace():
             transfer = self.channel.transfers[self.done]
-            for signal, value in zip(self.signals, transfer.values, strict=True):
-                signal.value = value
+            self._show(transfer.values)
             if not self.offered:
                 self.valid.value = 1
             self.offered = True
         elif taken:
             self.valid.value = 0
             before = self.channel.transfers[self.done - 1]
-            for signal, value, mask in zip(self.signals, before.values, self.masks, strict=True):
-                signal.value = value ^ mask
+            self._show([value ^ mask for value, mask in zip(before.values, self.masks, strict=True)])
             self.offered = False
         return taken
+
+    def _show(self, values: Sequence[int]) -> None:
+        for signal, value, mask, signed in zip(self.signals, values, self.masks, self.signed, strict=True):
+            signal.value = value - mask - 1 if signed and value > mask >> 1 else value
 
     def _may_offer(self) -> bool:
         if self.finished:

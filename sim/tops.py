@@ -122,7 +122,6 @@ class Top:
     def __init__(self, manifest: dict[str, Any]) -> None:
         self.manifest, self.lanes = manifest, int(manifest["lanes"])
         self.streams = {s["prefix"]: s for s in manifest["streams"]}
-        self.has_length_error = "length_error" in {f["name"] for f in self.streams.get("result", {"fields": []})["fields"]}
 
     def inputs(self, groups: Sequence[Group], rng: random.Random) -> list[Channel]:
         found = []
@@ -148,7 +147,7 @@ class Top:
         return found + self._results(groups)
 
     def _sent(self, prefix: str, group: Group, rng: random.Random) -> Iterable[Transfer]:
-        """A wrong group's end comes too early or too late in the stream that tells its end; what is too much is noise."""
+        """A wrong group's end comes too early or too late in the stream that tells it; what is too much is noise."""
         wiring, own = self.wiring(prefix), -(-group.elements // self.lanes)
         tells = self.streams[prefix]["last"]
         count = group.beats_sent if group.beats_sent is not None and tells else own
@@ -297,9 +296,7 @@ class Axis(Top):
         return [channel]
 
 
-def _words_transfer(
-    slots: tuple[tuple[Slot, ...], ...], words: dict[str, int], group: str, after: int = 0
-) -> Transfer:
+def _words_transfer(slots: tuple[tuple[Slot, ...], ...], words: dict[str, int], group: str, after: int = 0) -> Transfer:
     values = tuple(one.put(words[one.name]) for (one,) in slots)
     return Transfer(values, tuple(one.mask for (one,) in slots), slots, group, None, after)
 
