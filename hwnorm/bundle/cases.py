@@ -27,7 +27,7 @@ def cases(engine: Engine, direction: str, lanes: int) -> Iterator[Call]:
 
 
 def drawn(engine: Engine, direction: str, seed: int, most_elements: int) -> Iterator[Call]:
-    """Random groups, so many elements at least: every length up to the maximum where there are few, else any, short ones
+    """Random groups, so many elements at least: every length up to the maximum where there are few, else any, short
     as often as long ones; of every scale, so that gains and their shifts are; dead groups and rails among them."""
     rng = np.random.default_rng(seed)
     longest = engine.max_elements
