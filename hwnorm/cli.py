@@ -138,6 +138,9 @@ def _parser() -> _OneLineParser:
     rtl.set_defaults(run=_gen_rtl)
     _generation(rtl)
     rtl.add_argument("--replay", choices=("onchip", "external"), default="onchip", help="default onchip")
+    rtl.add_argument(
+        "--apply", choices=("auto", "table", "multiply"), default="auto", help="how the last sweep maps an element"
+    )
 
     simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
     simulate.set_defaults(run=_simulate)
@@ -183,6 +186,15 @@ def _generation(parser: _OneLineParser) -> None:
     length.add_argument("--max-elements", type=int, metavar="M", help="groups of 1 to M elements; default 1024")
     parser.add_argument("--guard", type=int, default=4, metavar="G", help="guard bits, 2 to 8; default 4")
     parser.add_argument("--reciprocal", choices=("restoring", "pwl", "newton"), default="restoring", help="the unit")
+    parser.add_argument(
+        "--activation",
+        choices=("none", "relu", "srelu", "sign", "ternary"),
+        default="none",
+        help="fused with the output; default none",
+    )
+    parser.add_argument(
+        "--momentum-bits", type=int, metavar="K", help="forward updates running statistics, with momentum 2^-K"
+    )
     parser.add_argument("--name", help="of the design; default says what it is: l1_forward_b8_p4")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 
@@ -321,7 +333,8 @@ def _gen_rtl(options: argparse.Namespace) -> int:
     from hwnorm.rtl.emit import check_name, emit
 
     def one(engine: Engine, direction: str, name: str, command: str) -> dict[str, bytes]:
-        return emit(Design(engine, direction, options.lanes, options.replay == "external"), name, command)
+        external = options.replay == "external"
+        return emit(Design(engine, direction, options.lanes, external, apply=options.apply), name, command)
 
     return _generate(options, check_name, one)
 

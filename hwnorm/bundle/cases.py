@@ -62,6 +62,9 @@ def _drawn_data(rng: np.random.Generator, bits: int, groups: int, m: int) -> Int
                 row = np.full(m, rng.integers(lo, hi + 1))
             case 2:
                 row = np.where(np.arange(m) == rng.integers(m), rng.integers(lo, hi + 1), rng.integers(lo, hi + 1))
+            case 3:
+                row = np.full(m, rng.integers(lo, hi))
+                row[rng.integers(m)] += 1
         rows.append(row)
     return np.clip(np.round(rows), lo, hi).astype(np.int64)
 
@@ -102,7 +105,8 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator, dra
     if engine.norm.affine != "none":
         arguments = affine(engine, m if engine.norm.affine == "element" else groups, rng)
         if drawing:
-            arguments["gamma"] *= np.exp2(rng.uniform(-6, 0, len(arguments["gamma"])))
+            gamma = arguments["gamma"]
+            gamma *= np.where(rng.random(len(gamma)) < 0.5, np.exp2(rng.uniform(-6, 0, len(gamma))), 1)
     if direction == "inference":
         if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
             lo, hi = int(x.min()), int(x.max())
@@ -115,16 +119,18 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator, dra
             arguments["sampled"][rng.integers(m)] = True
     if drawing and "c0" in engine.program("forward").graph.inputs:
         arguments["pivot"] = np.clip(x.mean(axis=1).astype(np.int64) + rng.integers(-2, 3, groups), x.min(), x.max())
-    call = engine.forward_call(x, **arguments)
     if direction == "forward":
-        return call
-    saved = engine.forward(x, **arguments).saved
+        if engine.momentum_bits is not None:
+            spread = rng.uniform(0, 4.0 ** (engine.precision.bits - 1), groups)
+            arguments["running"] = {"mean": rng.uniform(int(x.min()), int(x.max()) + 1, groups), "spread": spread}
+        return engine.forward_call(x, **arguments)
     if not drawing:
         dy = _data(rng, engine.precision.bits, m)[rng.permutation(groups)]
-        return engine.backward_call(dy, saved)
+        return engine.backward_call(dy, engine.forward(x, **arguments).saved)
+    dy = _drawn_data(rng, engine.precision.bits, groups, m)
     lo, hi = engine.precision.dx_frac_range
     scale = int(rng.integers(lo, hi + 1)) if rng.random() < 0.5 else None
-    return engine.backward_call(_drawn_data(rng, engine.precision.bits, groups, m), saved, scale)
+    return engine.backward_call(dy, engine.forward(x, **arguments).saved, scale)
 
 
 def affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, Ints]:

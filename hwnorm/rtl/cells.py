@@ -133,10 +133,10 @@ class Cells:
         return self._make(Kind.MIN, (a, b), min(a.lo, b.lo), min(a.hi, b.hi), latency=1)
 
     def select(self, flag: Cell, a: Cell, b: Cell, name: str = "") -> Cell:
-        """A mask (b is 0) is part of what follows; a choice between two values an element has its own register."""
-        latency = int(flag.rate is Rate.ELEM and not _zero(b))
+        """Per element with a register: where b is 0 it is the register's own reset and costs no logic."""
+        elem = Rate.ELEM in (flag.rate, a.rate, b.rate)
         return self._make(
-            Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=latency, name=name
+            Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=int(elem), name=name
         )
 
     def absolute(self, a: Cell, name: str = "") -> Cell:

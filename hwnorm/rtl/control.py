@@ -69,7 +69,7 @@ class Control(Block):
             return 1
         m = self.m
         armed, taken = Signal(name="armed"), Signal(name="taken")
-        self.arm = Signal(name="arm")
+        self.arm = self.output("arm")
         ending = Signal(name="ending")
         m.d.comb += ending.eq(self.issue & self._last())
         m.d.comb += self.arm.eq((~armed | ending) & self.token & ~taken)

@@ -9,6 +9,7 @@ far they went.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -82,12 +83,20 @@ def _points(program: Program, node: Node) -> list[str]:
     match role:
         case Scaled(shift=(lo, hi)):
             return [f"{name} clamps", *(f"{name} shift {sh}" for sh in range(lo, hi + 1)), f"{name} loses bits"]
-        case Fixed() if role.width is not None or role.clips:
-            return [f"{name} below {kind.lo}", f"{name} above {kind.hi}"]
-        case Relative() if role.width:
-            return [f"{name} below {kind.lo}", f"{name} above {kind.hi}"]
+        case Fixed() | Relative() if role.width is not None or (isinstance(role, Fixed) and role.clips):
+            lo, hi = _unlimited(program, node)
+            below, above = [f"{name} below {kind.lo}"] * (lo < kind.lo), [f"{name} above {kind.hi}"] * (hi > kind.hi)
+            return [*below, *above]
         case _:
             return []
+
+
+def _unlimited(program: Program, node: Node) -> tuple[float, float]:
+    """What a value may be before it saturates, in its own LSB; anything where its exponent differs by the group."""
+    kind, before = program.types[node], program.types[node.args[0]]
+    if kind.scale or before.scale:
+        return -inf, inf
+    return before.lo * 2.0 ** (kind.frac - before.frac), before.hi * 2.0 ** (kind.frac - before.frac)
 
 
 def _is_zero_for_dead(program: Program, node: Node) -> bool:
@@ -151,5 +160,5 @@ class _Watched(Run):
         """As float64 tells it: half an LSB beyond the rail is what rounding saturates."""
         kind = self.types[node]
         real = exact.real() * np.exp2(np.asarray(rounded.frac, dtype=np.float64))
-        self.coverage.hit(points[0], (real < kind.lo - 0.5).sum())
-        self.coverage.hit(points[1], (real >= kind.hi + 0.5).sum())
+        for point in points:
+            self.coverage.hit(point, (real < kind.lo - 0.5 if " below " in point else real >= kind.hi + 0.5).sum())

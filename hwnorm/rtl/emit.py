@@ -28,7 +28,7 @@ BENCH = ("__init__.py", "bench.py", "streams.py", "tops.py", "vectors.py", "Make
 def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
     """Every file of the folder by its name."""
     check(design.engine, design.direction, design.lanes)
-    block = design.block(name)
+    block = EngineBlock(design.plan, name)
     vectors = golden(design, block)
     frame = _frame(design, block, name, command)
     about = manifest.manifest(design.engine, design.direction, design.lanes, "rtl", name, command, vectors)

@@ -21,6 +21,7 @@ from hwnorm.rtl.plan import Plan
 from hwnorm.rtl.replay import Queue, Replay, Space
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
+from hwnorm.rtl.table import TableBlock
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -52,7 +53,8 @@ class EngineBlock(Block):
         super().__init__(name)
         self.plan, self.shape = plan, plan.shape
         self.streams: list[Stream] = []
-        self.sweeps = [SweepBlock(s, self.shape) for s in plan.sweeps]
+        self.sweeps: list[SweepBlock | TableBlock] = [SweepBlock(s, self.shape) for s in plan.sweeps[:-1]]
+        self.sweeps.append((TableBlock if plan.tabulated else SweepBlock)(plan.sweeps[-1], self.shape))
         self.stages = {
             n: StageBlock(s, plan.results, released=n < len(plan.sweeps)) for n, s in plan.stages.items()
         }
@@ -147,7 +149,7 @@ class EngineBlock(Block):
             if sweep.write_tail is not None:
                 packed.append(sweep.write_tail)
             queue = Queue(f"{prefix}_queue", sum(len(p) for p in packed), depth)
-            space = Space(f"{prefix}_space", depth)
+            space = Space(f"{prefix}_space", depth - 1)
             self.place(queue.name, queue)
             self.place(space.name, space)
             valid, ready = self.output(f"{prefix}_valid"), self.input(f"{prefix}_ready")
@@ -191,11 +193,23 @@ class EngineBlock(Block):
             if number - 1 in self.stages:
                 stage = self.stages[number - 1]
                 assert control.token is not None and control.release is not None and stage.release is not None
-                m.d.comb += [
-                    control.token.eq(stage.token),
-                    control.release.eq(sweep.release),
-                    stage.release.eq(sweep.release),
-                ]
+                m.d.comb += stage.release.eq(sweep.release)
+                if isinstance(sweep, TableBlock):
+                    self._through_table(control, sweep, stage)
+                else:
+                    m.d.comb += [control.token.eq(stage.token), control.release.eq(sweep.release)]
+
+    def _through_table(self, control: Control, table: TableBlock, stage: StageBlock) -> None:
+        """The control waits for the group's table; there may be others behind it."""
+        m, armed = self.m, Signal(name="table_armed")
+        m.d.sync += armed.eq(control.arm)
+        m.d.comb += [
+            table.token.eq(stage.token),
+            table.arm.eq(control.arm),
+            table.ended.eq(control.issue_last),
+            control.token.eq(table.complete),
+            control.release.eq(armed),
+        ]
 
     # Values per group
 

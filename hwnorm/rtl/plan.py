@@ -24,6 +24,9 @@ from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
 
 FROM_PORT, FROM_REPLAY = 1, 2  # cycles from the decision to issue a beat to its data at depth 0
+TABLE_BITS = 9  # of the widest element that is looked up
+TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
+LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
 HANDOVER = 1  # cycles from a stage's token to a sweep that is ready to issue
 
 
@@ -36,6 +39,7 @@ class Shape:
     baked: Setting | None = None  # the layer that is built in; None: registers are loaded
     external: bool = False  # every sweep reads from outside
     results: bool = True  # what is known per group is put out
+    table: bool = False  # the last sweep looks its results up, if it can
 
     @property
     def max_beats(self) -> int:
@@ -131,6 +135,14 @@ class SweepPlan:
                 return range(depth, depth + 1)
 
     @property
+    def maps(self) -> bool:
+        """Whether the sweep does no more than map one narrow stream, so that a table can do it."""
+        streams = list(self.arriving.values())
+        alone = len(streams) == 1 and streams[0].format.width <= TABLE_BITS
+        only_writes = bool(self.writes) and not self.reductions and not self.passes and not self.carries
+        return alone and only_writes and all(c.kind is not Kind.FIRST for c in self.cells)
+
+    @property
     def released_at(self) -> int:
         """The depth of a group's first beat at which the stage before may change what it handed over."""
         return max((depth for _, depth in self.operands), default=0)
@@ -179,7 +191,6 @@ class Plan:
         self.results = self._results()
         self.control = self._control()
         self.stages = self._stages()
-        # after this nothing is lowered any more
 
     # Sweeps
 
@@ -297,6 +308,22 @@ class Plan:
             del stages[0]
         return {number: stages[number] for number in sorted(stages)}
 
+    # The last sweep as a table
+
+    @cached_property
+    def tabulated(self) -> bool:
+        last = self.sweeps[-1]
+        return self.shape.table and last.maps and last.number - 1 in self.stages
+
+    @property
+    def table_size(self) -> int:
+        (stream,) = self.sweeps[-1].arriving.values()
+        return 1 << stream.format.width
+
+    def _written_at(self, sweep: SweepPlan) -> int:
+        """The depth at which results leave a sweep."""
+        return LOOKUP_LATENCY if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
+
     # Time
 
     def interval(self, number: int) -> int:
@@ -305,20 +332,25 @@ class Plan:
         sweep = self.sweeps[number - 1] if number else None
         before = sweep.issue_latency + sweep.sums_at if sweep else 0
         following = self.sweeps[number] if number < len(self.sweeps) else None
-        after = HANDOVER + following.issue_latency + following.released_at if following else 0
+        if following is None:
+            after = 0
+        else:
+            filled = self.tabulated and following is self.sweeps[-1]
+            after = HANDOVER + (FROM_PORT if filled else following.issue_latency) + following.released_at
         return before + 1 + stage.latency + after + 1
 
     @property
     def min_beats(self) -> int:
         """The shortest group that streams without a gap between groups."""
-        return max((self.interval(number) for number in self.stages), default=1)
+        table = self.table_size if self.tabulated else 1
+        return max([table, *(self.interval(number) for number in self.stages)])
 
     @property
     def overhead(self) -> int:
         """Cycles that a single group takes besides issuing its beats once a sweep."""
         last = self.sweeps[-1]
         between = sum(self._handed_on(s.number) for s in self.sweeps[:-1])
-        return between + last.issue_latency + last.writes_at + 2
+        return between + last.issue_latency + self._written_at(last) + 2
 
     def cycles(self, groups: int, beats: int) -> int:
         """From the first beat's acceptance to the last result's, both included, if nobody outside makes it wait."""
@@ -327,7 +359,10 @@ class Plan:
     def _handed_on(self, number: int) -> int:
         """Cycles from a sweep's last beat to the first one of the next sweep."""
         sweep, stage = self.sweeps[number - 1], self.stages[number]
-        return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER
+        filling = 0
+        if self.tabulated and number + 1 == len(self.sweeps):
+            filling = self.table_size + FROM_PORT + self.sweeps[-1].writes_at + HANDOVER
+        return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER + filling
 
     def replay_depth(self, number: int) -> int:
         """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
@@ -336,7 +371,7 @@ class Plan:
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
-        return 1 << (sweep.issue_latency + sweep.writes_at + 3).bit_length()
+        return 1 << (sweep.issue_latency + self._written_at(sweep) + 3).bit_length()
 
 
 def _roots(cells: set[Cell]) -> set[Cell]:

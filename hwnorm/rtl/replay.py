@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Mux, Signal, unsigned
+from amaranth.hdl import Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
 from hwnorm.units.hdl import Block
@@ -44,10 +44,8 @@ class Space(Block):
         left = Signal(range(depth + 1), name="left", init=depth)
         free = Signal(name="has_space", init=1)
         m.d.comb += self.space.eq(free)
-        with m.If(self.promise & ~self.take):
-            m.d.sync += [left.eq(left - 1), free.eq(left != 1)]
-        with m.Elif(self.take & ~self.promise):
-            m.d.sync += [left.eq(left + 1), free.eq(1)]
+        with m.If(self.promise != self.take):
+            m.d.sync += [left.eq(left + Mux(self.take, 1, Const(-1))), free.eq(self.take | (left != 1))]
 
 
 class Replay(Block):
@@ -75,7 +73,7 @@ class Replay(Block):
 
 
 class Queue(Block):
-    """Behind a sweep that writes: a small memory with the oldest beat always in sight, valid and ready."""
+    """Behind a sweep that writes: a small memory with the oldest beat always in sight. Holds ``depth - 1`` at most."""
 
     def __init__(self, name: str, width: int, depth: int) -> None:
         super().__init__(name)
@@ -90,13 +88,7 @@ class Queue(Block):
         m.d.comb += self.taken.eq(self.valid & self.ready)
         tail = Pointer(self, "write_address", depth, self.write)
         head = Pointer(self, "read_address", depth, self.taken)
-        held = Signal(range(depth + 1), name="held")
-        some = Signal(name="some")
-        m.d.comb += self.valid.eq(some)
-        with m.If(self.write & ~self.taken):
-            m.d.sync += [held.eq(held + 1), some.eq(1)]
-        with m.Elif(self.taken & ~self.write):
-            m.d.sync += [held.eq(held - 1), some.eq(held != 1)]
+        m.d.comb += self.valid.eq(tail.value != head.value)  # it is never full: one promise less than there are places
         m.d.comb += [
             store.addr.eq(tail.value),
             store.data.eq(self.data_in),

@@ -2,8 +2,8 @@
 hardware, its latency.
 
 A unit is a frozen dataclass of its parameters. ``compute()`` takes NumPy integer arrays (int64, or object with Python
-integers where values pass 63 bits), defines the result for every input, and knows no normalization. ``hardware()`` takes the operands'
-formats and makes the module that computes the same, ``latency()`` takes them too.
+integers where values pass 63 bits), defines the result for every input, and knows no normalization. From the operands'
+formats ``hardware()`` makes the module that computes the same, and ``latency()`` tells how long it takes.
 
 The serial units (divider, root, reciprocals, normaliser, gain, multiplier, rounder) compute one value per group. Their
 operands stand still from the cycle of ``start`` until the result is there, ``latency`` cycles later; it stays until the

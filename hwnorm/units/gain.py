@@ -27,10 +27,9 @@ class Gain:
     ``base`` is the fraction bits of the output: the shift that apply does is sh itself.
 
     A negative product is not negated. |p| = ~p + 1 is the bits of ~p, then ones without end: the leading bits are the
-    same, and it rounds up where the bit below them is set, or all that follow are. The bits are read as by the
-    normaliser, until K and the bit to round by are there or sh has reached shift_hi; for a negative product further,
-    until there is a zero. Latency with n nibbles of the product and k of K and that bit, k = ceil((width + 4) / 4):
-    n + 4 k + 8 cycles, interval the same.
+    same, and it rounds up where the bit below them is set, or all that follow are. The bits come from the top, one a
+    cycle, until K and the bit to round by are there or sh has reached shift_hi. Latency: the product's bits but
+    its sign, ``width`` and 7 cycles, interval the same.
     """
 
     width: int
@@ -39,7 +38,7 @@ class Gain:
     shift_hi: int
 
     def latency(self, product: Format, frac: Format) -> int:
-        return _nibbles(product.width - product.signed) + 4 * _nibbles(self.width + 4) + 8
+        return product.width - product.signed + self.width + 7
 
     def compute(self, product: Ints, frac: Ints) -> tuple[Ints, Ints]:
         """(K, fraction bits of K)."""
@@ -60,7 +59,6 @@ class Gain:
         from amaranth.hdl import Cat, Const, Mux, signed
 
         from hwnorm.units.hdl import Block, shape_of
-        from hwnorm.units.serial import leading
 
         block = Block("gain")
         m = block.m
@@ -71,41 +69,36 @@ class Gain:
         exponent = block.output("exponent", shape_of(span))
 
         size = product.width - product.signed
-        negative = block.register("negative")
-        flip = negative if product.signed else Const(0, 1)
-        window = block.register("window", self.width + 1)  # and the bit to round by
-        # ``beyond`` is sh - shift_hi for the bits read so far: it counts up to 0 at most.
-        before = self.base + self.shift_hi + 4 * _nibbles(size) + 1
-        reach = Format.holding(min(frac.lo - before, -5), max(frac.hi - before, 0))
-        beyond, tail = block.register("beyond", shape_of(reach)), block.register("tail")
-        full = window[-1] | (beyond >= 0)
-        done = full & ~(flip & tail)
-        bit, fed, skipped, seen = leading(
-            block, start, value[:size], stop=done, flip=flip, single=beyond >= -3, ones=full
-        )
-        with m.If((fed | skipped) & ~full):
-            m.d.sync += beyond.eq(beyond + Mux(skipped, 4, 1))
-        with m.If(fed & ~full):
-            m.d.sync += window.eq(Cat(bit, window))
-        with m.If(fed & full & ~bit):
+        sign = value[-1] if product.signed else Const(0, 1)
+        flip = block.register("flip") if product.signed else sign
+        rest, window = block.register("rest", size), block.register("window", self.width + 1)
+        # ``beyond`` is sh - shift_hi for the bits taken so far: it counts up, to 0 at most.
+        before = self.base + self.shift_hi + size + 1
+        reach = Format.holding(min(frac.lo - before, self.shift_lo - self.shift_hi - 2), max(frac.hi - before, 0))
+        beyond = block.register("beyond", shape_of(reach))
+        seen, tail = block.register("seen"), block.register("tail", init=1)  # a one; only ones below the window
+        m.d.sync += rest.eq(Cat(flip, rest))
+        with m.If(beyond[-1] & ~window[-1]):
+            m.d.sync += [beyond.eq(beyond + 1), window.eq(Cat(rest[-1], window)), seen.eq(seen | rest[-1])]
+        with m.Elif(~rest[-1]):
             m.d.sync += tail.eq(0)
         with m.If(start):
-            m.d.sync += [negative.eq(value[-1]), window.eq(0), beyond.eq(point - before)]
-            m.d.sync += tail.eq(point <= before)  # beyond it, zeros lie between window and product
+            m.d.sync += [rest.eq(value[:size] ^ sign.replicate(size)), window.eq(0), beyond.eq(point - before)]
+            m.d.sync += [seen.eq(0), tail.eq(1)]
+            if product.signed:
+                m.d.sync += flip.eq(sign)
+        below = flip & tail & (beyond[-1] | ~beyond.any())  # from beyond > 0 zeros lie between window and product
 
         # |K| is the window's, rounded; 2**(width - 1) where that is 2**width, 2**width - 1 where it clamps.
         ones, half, over = block.register("ones"), block.register("half"), block.register("over")
         carry, shift = ones & half, block.register("shift", shape_of(reach))
-        m.d.sync += [ones.eq(window[1:].all()), half.eq(window[0] | (flip & tail)), over.eq(carry)]
+        m.d.sync += [ones.eq(window[1:].all()), half.eq(window[0] | below), over.eq(carry)]
         m.d.sync += shift.eq(Mux(seen, beyond - carry, 0))
-        clamp, halve, up = block.register("clamp"), block.register("halve"), block.register("up")
-        clamped = shift < self.shift_lo - self.shift_hi
-        m.d.sync += [clamp.eq(clamped), halve.eq(over & ~clamped), up.eq((half & ~over & ~clamped) ^ flip)]
+        low, clamp = block.register("low"), block.register("clamp")
+        halve, up = block.register("halve"), block.register("up")
+        m.d.sync += [low.eq(shift < self.shift_lo - self.shift_hi), clamp.eq(low)]
+        m.d.sync += [halve.eq(over & ~low), up.eq((half & ~over & ~low) ^ flip)]
         magnitude = Cat(window[1:-1] & ~halve.replicate(self.width - 1), window[-1]) | clamp.replicate(self.width)
         m.d.sync += mantissa.eq(Cat(magnitude ^ flip.replicate(self.width), flip).as_signed() + up)
         m.d.sync += exponent.eq(self.base + Mux(clamp, self.shift_lo, self.shift_hi + shift))
         return block
-
-
-def _nibbles(bits: int) -> int:
-    return -(-bits // 4)

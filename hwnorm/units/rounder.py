@@ -10,7 +10,7 @@ from hwnorm.fixed import Format, Ints, Rounding, saturate, shift_right
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
 
-FAR = 8  # places, from which on steps of four are worth a second multiplexer
+FAR = 16  # places, from which on steps of four are worth a second multiplexer
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Rounder:
     """``v * 2**-shift`` rounded, then saturated to ``result``, for any shift from ``shift_lo`` to ``shift_hi``.
 
     A negative shift multiplies, exactly. The places that every shift drops are wiring; the others are dropped one a
-    cycle, or four a cycle first where there are more than FAR of them. Latency with n = shift_hi - shift_lo: the steps,
-    n or n // 4 + 3; one cycle to load, unless n = 0; one to saturate; one to round, where there are bits to round by.
-    Saturation comes first: a value at the upper rail is not rounded up. Interval the same as latency.
+    cycle, or four a cycle first where there are more than FAR of them. Latency with n = shift_hi - shift_lo: one cycle
+    to load and the steps, n or n // 4 + 3, unless n = 0; then 2 cycles: what saturates, and the sum. A value at the
+    upper rail is not rounded up. Interval the same as latency.
     """
 
     shift_lo: int
@@ -39,7 +39,7 @@ class Rounder:
     def latency(self, v: Format, shift: Format | None = None) -> int:
         n = self.shift_hi - self.shift_lo
         steps = n if n <= FAR else n // 4 + 3
-        return (1 + steps if n else 0) + 1 + self._rounds
+        return (1 + steps if n else 0) + 2
 
     def compute(self, v: Ints, shift: int | Ints) -> Ints:
         return saturate(shift_right(v, shift, self.rounding), self.result)
@@ -60,7 +60,6 @@ class Rounder:
         drop = self.shift_lo - self._rounds
         moved = value >> min(drop, v.width - 1) if drop > 0 and v.signed else value >> max(drop, 0)
         moved = moved << max(-drop, 0)
-        ready = start
         if self.shift_hi > self.shift_lo:
             left = block.register("left", unsigned((self.shift_hi - self.shift_lo).bit_length()))
             held = block.register("held", moved.shape())
@@ -69,24 +68,23 @@ class Rounder:
                 m.d.sync += [left.eq(left - Mux(far, 4, 1)), held.eq(Mux(far, held >> 4, held >> 1))]
             with m.If(start):
                 m.d.sync += [left.eq(shift - self.shift_lo), held.eq(moved)]
-            moved, ready = held, Const(1, 1)
+            moved = held
 
         body = moved >> self._rounds
         room = self.result.width - self.result.signed  # bits of the result, and a sign
         sign = moved[-1] if v.signed else Const(0, 1)
         upper = body[room:] if len(body) > room else Const(0, 0)
-        high = ~sign & upper.any()
-        low = sign & ~upper.all() if self.result.signed else sign
         inside = Cat(body, sign.replicate(self.result.width))[:room]
-        clipped = Cat((inside | high.replicate(room)) & ~low.replicate(room), *([sign] if self.result.signed else []))
-        target = block.register("clipped", shape_of(self.result)) if self._rounds else result
-        with m.If(ready):
-            m.d.sync += target.eq(clipped)
-        if self._rounds:
-            up, rounding = block.register("up"), block.register("rounding")
-            m.d.sync += rounding.eq(ready)
-            with m.If(ready):
-                m.d.sync += up.eq(moved[0] & ~low & ~high & ~(inside.all() & ~sign))
-            with m.If(rounding):
-                m.d.sync += result.eq(target + up)
+        high, low, up = block.register("high"), block.register("low"), block.register("up")
+        most = ~sign & (upper.any() | inside.all())  # the upper rail, or beyond
+        least = sign & ~upper.all() if self.result.signed else sign
+        m.d.sync += [high.eq(most), low.eq(least), up.eq(moved[0] & ~most & ~least & self._rounds)]
+        clipped = Cat((inside | high.replicate(room)) & ~low.replicate(room), sign & self.result.signed)
+        if self.shift_hi > self.shift_lo:
+            m.d.sync += result.eq((clipped.as_signed() if self.result.signed else clipped[:room]) + up)
+        else:
+            settled = block.register("settled")
+            m.d.sync += settled.eq(start)
+            with m.If(settled):
+                m.d.sync += result.eq((clipped.as_signed() if self.result.signed else clipped[:room]) + up)
         return block

@@ -6,6 +6,7 @@ from itertools import accumulate, product
 
 import numpy as np
 import pytest
+from simulator import Simulator
 
 from hwnorm.fixed import Format
 from hwnorm.units import Accumulator
@@ -37,5 +38,23 @@ def test_past_63_bits_nothing_wraps() -> None:
     assert unit.compute(np.full((1, 8), top)).tolist() == [[top * k for k in range(1, 9)]]
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_hardware(signed: bool) -> None:
+    """Groups of any length up to the most, back to back and with pauses."""
+    rng = np.random.default_rng(4)
+    unit = Accumulator(Format(5, 0, signed), 9)
+    value, valid = rng.integers(unit.operand.lo, unit.operand.hi + 1, 2000), rng.integers(0, 4, 2000) > 0
+    first, run = np.zeros(2000, dtype=bool), 9
+    for cycle in np.flatnonzero(valid):
+        first[cycle] = run >= 9 or rng.integers(6) == 0
+        run = 1 if first[cycle] else run + 1
+    found = Simulator(unit.hardware()).stream(valid=valid, first=first, value=value)["sum"]
+    total = None
+    for cycle in range(2000):
+        assert total is None or found[cycle] == total
+        if valid[cycle]:
+            total = value[cycle] if first[cycle] else total + value[cycle]
+
+
 def test_one_cycle() -> None:
-    assert Accumulator(Format(8, 0), 3).latency == 1
+    assert Accumulator(Format(8, 0), 3).latency() == 1

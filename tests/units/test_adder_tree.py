@@ -6,7 +6,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from simulator import Simulator
 
+from hwnorm.fixed import Format
 from hwnorm.units import AdderTree
 
 
@@ -23,8 +25,8 @@ def test_rails_need_the_stated_width(lanes: int) -> None:
     tree = AdderTree(lanes, 8)
     lowest = int(tree.compute(np.full((1, lanes), -128))[0])
     assert lowest == -128 * lanes >= -1 << (tree.sum_width - 1)
-    assert tree.sum_width == 8 + tree.latency
-    assert 1 << tree.latency >= lanes > (1 << tree.latency) >> 1  # levels = ceil(log2(lanes))
+    assert tree.sum_width == 8 + tree.latency()
+    assert 1 << tree.latency() >= lanes > (1 << tree.latency()) >> 1  # levels = ceil(log2(lanes))
     if lanes & (lanes - 1) == 0:
         assert lowest == -1 << (tree.sum_width - 1)  # reached
 
@@ -32,6 +34,18 @@ def test_rails_need_the_stated_width(lanes: int) -> None:
 def test_axes_before_the_lanes_stay() -> None:
     values = np.random.default_rng(1).integers(-9, 9, (3, 4, 5))
     assert (AdderTree(5, 5).compute(values) == values.sum(axis=-1)).all()
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("lanes", [1, 2, 3, 7, 16, 33])
+def test_hardware(lanes: int, signed: bool) -> None:
+    """A beat a cycle; the sum ``latency`` cycles later."""
+    fmt, tree = Format(6, 0, signed), AdderTree(lanes, 6)
+    values = np.random.default_rng(lanes).integers(fmt.lo, fmt.hi + 1, (300, lanes))
+    values[:50] = fmt.lo
+    values[50:60] = fmt.hi
+    found = Simulator(tree.hardware(signed)).stream(**{f"value_{i}": values[:, i] for i in range(lanes)})["sum"]
+    assert (found[tree.latency() :] == values.sum(axis=1)[: 300 - tree.latency()]).all()
 
 
 def test_lanes_are_checked() -> None:

@@ -7,7 +7,9 @@ from math import floor
 
 import numpy as np
 import pytest
+from simulator import check, drawn, every
 
+from hwnorm.fixed import Format
 from hwnorm.units import Divider
 
 
@@ -54,4 +56,43 @@ def test_a_mean_fits_its_width() -> None:
         unit = Divider(8 + 5, 5)
         found = unit.compute(np.array([-128 * m, 127 * m]), np.array([m]))
         assert found.tolist() == [-(1 << 12), 127 << 5]
-        assert unit.latency == 13
+
+
+def hardware(unit: Divider, n: Format, d: Format, values: tuple[np.ndarray, ...]) -> None:
+    """All pairs whose quotient fits."""
+    limit = 1 << (unit.width - 1)
+    fits = (values[1] == 0) | (
+        (-limit * values[1] <= values[0] << unit.frac) & (values[0] << unit.frac < limit * values[1])
+    )
+    check(unit, {"n": n, "d": d}, ("q",), tuple(v[fits & (values[1] >= 0)] for v in values))
+
+
+FORMATS = [(8, True, 5, False), (5, True, 8, False), (8, False, 6, False), (6, True, 6, True), (1, True, 1, False)]
+
+
+@pytest.mark.parametrize(("n", "n_signed", "d", "d_signed"), FORMATS)
+@pytest.mark.parametrize(("width", "frac"), [(8, 0), (12, 4), (4, 3)])
+def test_hardware_for_every_small_pair(n: int, n_signed: bool, d: int, d_signed: bool, width: int, frac: int) -> None:
+    formats = Format(n, 0, n_signed), Format(d, 0, d_signed)
+    hardware(Divider(width, frac), *formats, every(*formats))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("n_signed", [True, False])
+@pytest.mark.parametrize(("width", "frac"), [(12, 0), (14, 3), (24, 12)])
+def test_hardware_for_every_pair_of_twelve_and_eight_bits(n_signed: bool, width: int, frac: int) -> None:
+    formats = Format(12, 0, n_signed), Format(8, 0, False)
+    hardware(Divider(width, frac), *formats, every(*formats))
+
+
+@pytest.mark.parametrize(("n", "d", "width", "frac"), [(18, 11, 21, 13), (26, 11, 37, 21), (40, 21, 30, 10)])
+def test_hardware_for_wide_pairs(n: int, d: int, width: int, frac: int) -> None:
+    formats = Format(n, 0), Format(d, 0, False)
+    hardware(Divider(width, frac), *formats, (drawn(formats[0], 3000, n), drawn(formats[1], 3000, d)))
+
+
+def test_latency() -> None:
+    count = Format(11, 0, False)
+    assert Divider(21, 13).latency(Format(18, 0), count) == 33
+    assert Divider(21, 13).latency(Format(17, 0, False), count) == 33  # with the sign that it gets
+    assert Divider(21, 0).latency(Format(18, 0), count) == 24

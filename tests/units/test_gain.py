@@ -7,7 +7,9 @@ from math import floor
 
 import numpy as np
 import pytest
+from simulator import check, drawn, every
 
+from hwnorm.fixed import Format
 from hwnorm.units import Gain
 
 UNITS = [Gain(4, 0, 2, 6), Gain(6, 3, 2, 5), Gain(8, 5, 3, 12), Gain(12, 5, 3, 12)]
@@ -87,4 +89,45 @@ def test_negative_gains_mirror() -> None:
     for frac in (0, 5, 12):
         up, down = unit.compute(products, np.asarray(frac)), unit.compute(-products, np.asarray(frac))
         assert (up[0] == -down[0]).all() and (up[1] == down[1]).all()
-    assert unit.latency == 2
+
+
+def hardware(unit: Gain, product: Format, frac: Format, values: tuple[np.ndarray, ...]) -> None:
+    check(unit, {"product": product, "frac": frac}, ("mantissa", "exponent"), values)
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(8, True), (7, False), (1, True)])
+@pytest.mark.parametrize("unit", [*UNITS, Gain(5, -9, -2, 1)], ids=str)
+def test_hardware_for_every_product_of_eight_bits(unit: Gain, signed: bool, bits: int) -> None:
+    formats = Format(bits, 0, signed), Format(6, 0)
+    hardware(unit, *formats, every(*formats))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bits", [9, 10, 11, 12])
+@pytest.mark.parametrize("width", range(1, 13))
+def test_hardware_for_every_product_up_to_twelve_bits(width: int, bits: int) -> None:
+    for signed in (True, False):
+        formats = Format(bits, 0, signed), Format(6, 0)
+        hardware(Gain(width, 3, 2, 9), *formats, every(*formats))
+
+
+@pytest.mark.parametrize(
+    ("unit", "bits", "frac"), [(Gain(12, 5, 3, 12), 39, 7), (Gain(20, 12, 3, 20), 63, 7), (Gain(4, 0, 0, 3), 55, 8)]
+)
+def test_hardware_for_wide_products(unit: Gain, bits: int, frac: int) -> None:
+    """Also runs of ones and zeros below the bit that rounds, where a negative product differs from its complement."""
+    formats = Format(bits, 0), Format(frac, 0)
+    runs = [s * (((1 << a) - (1 << b) << c) + e) for a in range(1, 10) for b in range(a) for c in range(0, bits - 10, 3)
+            for s in (1, -1) for e in (-1, 0, 1)]  # fmt: skip
+    products = np.array([*drawn(formats[0], 4000, bits), *runs], dtype=object)
+    fracs = drawn(formats[1], len(products), frac).astype(np.int64)
+    hardware(unit, *formats, (products, fracs))
+    near = np.array([int(abs(p)).bit_length() - unit.width - unit.base for p in products]) + unit.shift_hi
+    near = np.clip(near + np.arange(len(products)) % 7 - 3, formats[1].lo, formats[1].hi)
+    hardware(unit, *formats, (products, near))
+
+
+def test_latency() -> None:
+    frac = Format(7, 0)
+    assert Gain(12, 5, 3, 12).latency(Format(39, 0), frac) == 57
+    assert Gain(20, 12, 3, 20).latency(Format(63, 0), frac) == 89

@@ -1,4 +1,4 @@
-"""Three reciprocals against Fractions: the contract of normalise, the stated error, the same in both dtypes."""
+"""Three reciprocals against Fractions: the stated error, the same in both dtypes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from math import floor
 
 import numpy as np
 import pytest
+from simulator import check, drawn, every
+from test_normaliser import normalised
 
+from hwnorm.fixed import Format
 from hwnorm.units import NewtonReciprocal, RestoringReciprocal, TableReciprocal, reciprocal_unit
-from hwnorm.units.reciprocal import normalise
 
 UNITS = {
     "restoring": Fraction(0),
@@ -20,13 +22,6 @@ CASES = [(kind, width) for kind in UNITS for width in range(8, 33) if kind != "p
 """A table for more than 24 bits would have more than 2048 entries: newton takes those widths."""
 
 
-def normalised(d: int, width: int) -> tuple[int, int]:
-    """(Dn, e) from the docstring: half up to ``width`` bits; one that reaches 2**width is halved."""
-    e = d.bit_length()
-    dn = floor(Fraction(d) * Fraction(2) ** (width - e) + Fraction(1, 2))
-    return (dn, e) if dn < 1 << width else (dn // 2, e + 1)
-
-
 def exact(dn: int, operand_width: int, width: int) -> Fraction:
     """R without rounding, at most what fits."""
     return min(Fraction(1 << (operand_width + width - 1), dn), Fraction((1 << width) - 1))
@@ -34,14 +29,6 @@ def exact(dn: int, operand_width: int, width: int) -> Fraction:
 
 def rounded(quotient: Fraction) -> int:
     return floor(quotient + Fraction(1, 2))
-
-
-@pytest.mark.parametrize("dtype", [np.int64, object])
-@pytest.mark.parametrize("width", [2, 5, 8, 10, 12, 16, 30])
-def test_normalise(width: int, dtype: type) -> None:
-    values = [*range(1, 4097), 65535, 65536, 65537, (1 << 40) - 1, (1 << 61) + 1]
-    dn, e = normalise(np.array(values, dtype=dtype), width)
-    assert list(zip(dn.tolist(), e.tolist(), strict=True)) == [normalised(v, width) for v in values]
 
 
 @pytest.mark.parametrize("width", [5, 8, 10, 12])
@@ -132,7 +119,35 @@ def test_units_by_name() -> None:
     assert isinstance(reciprocal_unit("newton", 12, 12), NewtonReciprocal)
     with pytest.raises(ValueError, match="reciprocal must be restoring, pwl or newton, not 'magic'"):
         reciprocal_unit("magic", 12, 12)
-    assert [reciprocal_unit(kind, 12, 12).latency for kind in UNITS] == [14, 3, 11]
+
+
+def hardware(kind: str, widths: tuple[int, int], d: Format, values: np.ndarray) -> None:
+    check(reciprocal_unit(kind, *widths), {"d": d}, ("mantissa", "exponent"), (values,))
+
+
+@pytest.mark.parametrize("widths", [(4, 4), (8, 8), (10, 5), (6, 9)])
+@pytest.mark.parametrize("kind", UNITS)
+def test_hardware_for_every_operand_of_eight_bits(kind: str, widths: tuple[int, int]) -> None:
+    hardware(kind, widths, Format(8, 0, False), *every(Format(8, 0, False)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bits", [5, 9, 10, 11, 12])
+@pytest.mark.parametrize("width", range(3, 13))
+@pytest.mark.parametrize("kind", UNITS)
+def test_hardware_for_every_operand_up_to_twelve_bits(kind: str, width: int, bits: int) -> None:
+    hardware(kind, (width, width), Format(bits, 0, False), *every(Format(bits, 0, False)))
+
+
+@pytest.mark.parametrize(("kind", "width"), [("restoring", 12), ("restoring", 28), ("pwl", 16), ("newton", 24)])
+@pytest.mark.parametrize(("bits", "signed"), [(28, False), (60, True)])
+def test_hardware_for_wide_operands(kind: str, width: int, bits: int, signed: bool) -> None:
+    fmt = Format(bits, 0, signed)
+    hardware(kind, (width, width), fmt, np.abs(drawn(fmt, 2000, width)) & fmt.hi)
+
+
+def test_latency() -> None:
+    assert [reciprocal_unit(kind, 12, 12).latency(Format(28, 0, False)) for kind in UNITS] == [43, 33, 41]
 
 
 def test_pwl_at_eight_bits_has_32_entries() -> None:

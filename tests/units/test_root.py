@@ -6,7 +6,9 @@ from math import isqrt
 
 import numpy as np
 import pytest
+from simulator import check, drawn, every
 
+from hwnorm.fixed import Format
 from hwnorm.units import Root
 
 
@@ -65,5 +67,29 @@ def test_root_of_zero_is_zero(dtype: type) -> None:
     assert Root(12).compute(np.array([0], dtype=dtype))[0].tolist() == [0]
 
 
+def hardware(width: int, v: Format, values: np.ndarray) -> None:
+    check(Root(width), {"v": v}, ("mantissa", "exponent"), (values,))
+
+
+@pytest.mark.parametrize("width", [2, 5, 8])
+@pytest.mark.parametrize("bits", [7, 8])
+def test_hardware_for_every_value_of_eight_bits(width: int, bits: int) -> None:
+    hardware(width, Format(bits, 0, False), *every(Format(bits, 0, False)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", range(2, 13))
+@pytest.mark.parametrize("bits", [9, 10, 11, 12])
+def test_hardware_for_every_value_up_to_twelve_bits(width: int, bits: int) -> None:
+    hardware(width, Format(bits, 0, False), *every(Format(bits, 0, False)))
+
+
+@pytest.mark.parametrize(("width", "bits", "signed"), [(12, 35, False), (20, 51, False), (28, 60, True)])
+def test_hardware_for_wide_operands(width: int, bits: int, signed: bool) -> None:
+    fmt = Format(bits, 0, signed)
+    hardware(width, fmt, np.abs(drawn(fmt, 2000, width)) & fmt.hi)
+
+
 def test_latency() -> None:
-    assert Root(12).latency == 13
+    assert [Root(12).latency(Format(bits, 0, False)) for bits in (12, 34, 35)] == [20, 31, 32]
+    assert Root(12).latency(Format(35, 0)) == 31  # its sign is 0

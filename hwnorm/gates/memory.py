@@ -1,0 +1,228 @@
+"""Memories (``$mem_v2``) that were left unmapped: integers, addressed by each stream for itself.
+
+The contents are bytes of shape (size + 1, bytes of a word, streams); the word past the end is what addresses outside
+read, and is zero. Where an address is the same in all streams, as it is while they run in step, a word is a view.
+
+At a clock edge all ports look at what was before it: reads see the old contents, but for the bits that a port
+writes to which they are transparent; among writes to one address the later port wins. A collision that yosys leaves
+undefined reads the old contents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hwnorm.errors import InputError
+from hwnorm.gates.lanes import Bytes, Ints, Words, bytes_to_slices, slices_to_bytes
+
+if TYPE_CHECKING:
+    from hwnorm.gates.netlist import Cell
+
+Nets = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    clock: int
+    rising: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPort:
+    edge: Edge | None  # None: combinational
+    address: Nets
+    data: Nets
+    enable: int
+    reset: int
+    reset_value: tuple[int, ...]
+    enable_over_reset: bool
+    clear: int  # asynchronous
+    clear_value: tuple[int, ...]
+    init: tuple[int | None, ...]
+    transparent: tuple[bool, ...]  # by write port
+
+
+@dataclass(frozen=True, slots=True)
+class WritePort:
+    edge: Edge
+    address: Nets
+    data: Nets
+    enable: Nets
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    width: int
+    size: int
+    offset: int
+    init: str  # the last word first, most significant bit first
+    reads: tuple[ReadPort, ...]
+    writes: tuple[WritePort, ...]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        clocked = (port.edge for port in self.reads if port.edge is not None)
+        return tuple(dict.fromkeys((*clocked, *(port.edge for port in self.writes))))
+
+
+def memory_of(cell: Cell) -> Memory:
+    """What a ``$mem_v2`` says; InputError where it asks for what has no clock."""
+    p = cell.parameters
+    width, size = _number(p, "WIDTH"), _number(p, "SIZE")
+    address_bits, reads, writes = (_number(p, key) for key in ("ABITS", "RD_PORTS", "WR_PORTS"))
+
+    def part(pin: str, port: int, bits: int) -> Nets:
+        return cell.pins.get(pin, ())[port * bits : (port + 1) * bits]
+
+    def flag(key: str, index: int) -> bool:
+        return p[key][::-1][index : index + 1] == "1"
+
+    def values(key: str, port: int) -> tuple[int, ...]:
+        return tuple(int(bit == "1") for bit in p[key][::-1][port * width : (port + 1) * width])
+
+    def read(port: int) -> ReadPort:
+        clocked = flag("RD_CLK_ENABLE", port)
+        return ReadPort(
+            edge=Edge(part("RD_CLK", port, 1)[0], flag("RD_CLK_POLARITY", port)) if clocked else None,
+            address=part("RD_ADDR", port, address_bits),
+            data=part("RD_DATA", port, width),
+            enable=part("RD_EN", port, 1)[0],
+            reset=part("RD_SRST", port, 1)[0],
+            reset_value=values("RD_SRST_VALUE", port),
+            enable_over_reset=flag("RD_CE_OVER_SRST", port),
+            clear=part("RD_ARST", port, 1)[0],
+            clear_value=values("RD_ARST_VALUE", port),
+            init=tuple({"0": 0, "1": 1}.get(bit) for bit in p["RD_INIT_VALUE"][::-1][port * width :][:width]),
+            transparent=tuple(flag("RD_TRANSPARENCY_MASK", port * writes + k) for k in range(writes)),
+        )
+
+    def write(port: int) -> WritePort:
+        if not flag("WR_CLK_ENABLE", port):
+            raise InputError(f"memory {cell.name}: write port {port} has no clock, which makes it a latch")
+        return WritePort(
+            edge=Edge(part("WR_CLK", port, 1)[0], flag("WR_CLK_POLARITY", port)),
+            address=part("WR_ADDR", port, address_bits),
+            data=part("WR_DATA", port, width),
+            enable=part("WR_EN", port, width),
+        )
+
+    return Memory(
+        width,
+        size,
+        _number(p, "OFFSET"),
+        p["INIT"],
+        tuple(read(port) for port in range(reads)),
+        tuple(write(port) for port in range(writes)),
+    )
+
+
+def _number(parameters: Mapping[str, str], key: str) -> int:
+    return int(parameters[key], 2)
+
+
+Address = int | Ints
+"""The same word in all streams, or one for each of them; already within the contents."""
+
+
+class Contents:
+    """A memory's words during a simulation. Rows are the places of its nets among the values."""
+
+    def __init__(self, memory: Memory, rows: Ints, values: Words, live: Words) -> None:
+        self.memory, self._values, self._live = memory, values, live
+        self._streams = 64 * live.size
+        self._lanes = np.arange(self._streams)
+        self._size = -(-memory.width // 8)
+        self._words: Bytes = np.zeros((memory.size + 1, self._size, self._streams), np.uint8)
+        self._flat = self._words.reshape(-1)
+        self._of_byte = (np.arange(self._size) * self._streams)[:, None]
+        self._reads = [(rows[list(port.address)], port) for port in memory.reads]
+        self._writes = [
+            ((rows[list(port.address)], rows[list(port.data)], rows[list(port.enable)]), port) for port in memory.writes
+        ]
+
+    def fill(self, random: np.random.Generator | None) -> None:
+        """The contents at power-on: bits without an initial value are 0, or random in each stream."""
+        memory, padded = self.memory, 8 * self._size
+        bits = self.memory.init[::-1].ljust(memory.size * memory.width, "x")
+        symbols = np.frombuffer(bits.encode(), np.uint8).reshape(memory.size, memory.width)
+        initial = np.zeros((memory.size, padded), np.uint8)
+        initial[:, : memory.width] = symbols == ord("1")
+        self._words[:-1] = np.packbits(initial, axis=1, bitorder="little")[:, :, None]
+        if random is not None:
+            initial[:, : memory.width] = ~np.isin(symbols, (ord("0"), ord("1")))
+            unknown = np.packbits(initial, axis=1, bitorder="little")
+            for word in np.flatnonzero(unknown.any(axis=1)):
+                self._words[word] |= random.integers(0, 256, self._words[word].shape, np.uint8) & unknown[word, :, None]
+
+    def read(self, port: int) -> Words:
+        """What a port finds at its address now, as slices."""
+        return bytes_to_slices(self._at(self._address(self._reads[port][0])), self.memory.width)
+
+    def clock(self, edges: Container[Edge | None]) -> dict[int, Words]:
+        """Writes what edges at one time write. Returns what each port that they clock finds, as slices."""
+        writes = [self._write(*rows) if port.edge in edges else None for rows, port in self._writes]
+        shown = {}
+        for index, (rows, port) in enumerate(self._reads):
+            if port.edge is not None and port.edge in edges:
+                address = self._address(rows)
+                found = self._at(address)
+                for transparent, write in zip(port.transparent, writes, strict=True):
+                    if transparent and write is not None:
+                        found = _merged(found, write[1], write[2] & _same(address, write[0]))
+                shown[index] = bytes_to_slices(found, self.memory.width)
+        for write in writes:
+            if write is not None:
+                self._store(*write)
+        return shown
+
+    def _address(self, rows: Ints) -> Address:
+        planes = self._values[rows]
+        first = planes[:, 0] & np.uint64(1)
+        uniform = not (((planes ^ (np.uint64(0) - first)[:, None]) & self._live).any())
+        if uniform:
+            at = sum(int(bit) << place for place, bit in enumerate(first)) - self.memory.offset
+            return at if 0 <= at < self.memory.size else self.memory.size
+        parts = slices_to_bytes(planes)
+        each = parts[0].astype(np.intp)
+        for place in range(1, len(parts)):
+            each |= parts[place].astype(np.intp) << (8 * place)
+        each -= self.memory.offset
+        each[(each < 0) | (each >= self.memory.size)] = self.memory.size
+        return np.asarray(each)
+
+    def _at(self, address: Address) -> Bytes:
+        if isinstance(address, int):
+            return np.asarray(self._words[address])
+        return np.asarray(self._flat[address * (self._size * self._streams) + self._lanes + self._of_byte])
+
+    def _write(self, address: Ints, data: Ints, enable: Ints) -> tuple[Address, Bytes, Bytes] | None:
+        """Where, what and (by a mask) which bits a port writes; None where it writes nothing."""
+        if (enable == enable[0]).all():
+            lanes = self._values[enable[0]] & self._live
+            if not lanes.any():
+                return None
+            mask = np.unpackbits(lanes.view(np.uint8), bitorder="little")[None] * np.uint8(255)
+        else:
+            mask = slices_to_bytes(self._values[enable])
+        at = self._address(address)
+        return at, slices_to_bytes(self._values[data]), mask & ~_same(at, self.memory.size)
+
+    def _store(self, address: Address, data: Bytes, mask: Bytes) -> None:
+        merged = _merged(self._at(address), data, mask)
+        if isinstance(address, int):
+            self._words[address] = merged
+        else:
+            self._flat[address * (self._size * self._streams) + self._lanes + self._of_byte] = merged
+
+
+def _merged(old: Bytes, new: Bytes, mask: Bytes) -> Bytes:
+    return old ^ ((old ^ new) & mask)
+
+
+def _same(a: Address, b: Address) -> Bytes:
+    """Ones in the streams in which two addresses are equal."""
+    return np.atleast_1d(np.asarray(np.equal(a, b)).astype(np.uint8) * np.uint8(255))
