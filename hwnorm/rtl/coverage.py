@@ -84,8 +84,11 @@ def _points(program: Program, node: Node) -> list[str]:
         case Scaled(shift=(lo, hi)):
             return [f"{name} clamps", *(f"{name} shift {sh}" for sh in range(lo, hi + 1)), f"{name} loses bits"]
         case Fixed() | Relative() if role.width is not None or (isinstance(role, Fixed) and role.clips):
-            lo, hi = _unlimited(program, node)
-            below, above = [f"{name} below {kind.lo}"] * (lo < kind.lo), [f"{name} above {kind.hi}"] * (hi > kind.hi)
+            least, most = _unlimited(program, node)
+            below, above = (
+                [f"{name} below {kind.lo}"] * (least < kind.lo),
+                [f"{name} above {kind.hi}"] * (most > kind.hi),
+            )
             return [*below, *above]
         case _:
             return []
