@@ -22,6 +22,7 @@ def main(job: Path) -> None:
     from cocotb_tools.runner import get_runner
 
     asked = json.loads(job.read_text(encoding="utf-8"))
+    _limit(asked.get("limit_s", 3600))
     os.environ |= asked["environment"]
     os.environ["MAKEFLAGS"] = f"{os.environ.get('MAKEFLAGS', '')} {MAKE_OPTION}".strip()
     runner = get_runner(asked["simulator"])
@@ -35,6 +36,15 @@ def main(job: Path) -> None:
     )
     results = str(job.parent / "results.xml")
     runner.test(test_module="hwnorm.sim.bench", hdl_toplevel=top, build_dir=build, results_xml=results)
+
+
+def _limit(seconds: float) -> None:
+    """No process that is started here computes longer: a design that runs in circles within one instant of time would
+    outlive whoever asked."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def simulate(
     axis: bool = False,
     random_elements: int | None = None,
     tests: str = "",
+    limit_s: float = LIMIT_S,
 ) -> Report:
     """ToolFailed with the first difference where a bit differs. ``tests``: an expression of which to run alone."""
     folder = folder.resolve()
@@ -103,9 +104,10 @@ def simulate(
             "PATH": os.pathsep.join([str(simulator.folder), os.environ.get("PATH", "")]),
         }
         job = {"simulator": simulator.name, "top": top, "sources": list(map(str, sources)), "environment": environment}
+        job |= {"limit_s": limit_s}
         (home / "job.json").write_text(json.dumps(job), encoding="utf-8")
         command = [sys.executable, "-m", "hwnorm.rtl.cocotb_worker", str(home / "job.json")]
-        code = process.run(command, home, "log", LIMIT_S)
+        code = process.run(command, home, "log", 2 * limit_s)
         passed, skipped = _results(home, f"{top} on {simulator.name}", code)
     counts = about["vectors"]
     groups = counts["groups"] + len(vectors.files.get("groups_in.hex", ()))

@@ -22,6 +22,7 @@ from hwnorm.synth import process
 COUNT, SEED = 20, 4
 ELEMENTS, MORE_ELEMENTS = 250, 2500  # random ones, in the bench's own run and in each further one
 MORE_SEEDS = (11, 12)
+LIMIT_S = 60.0  # a mutant may run in circles
 DESIGNS = [
     Case(norm, form, direction, 6, 2, elements=9)
     for norm, form in (("l1", "positive-part"), ("l2", "one-pass"))
@@ -67,7 +68,7 @@ def _bench(folder: Path, verilog: str, seed: int, elements: int) -> str | None:
     (folder / "rtl/dut.v").write_text(verilog)
     about = json.loads((folder / "manifest.json").read_text())
     try:
-        simulate.simulate(folder, about, simulate.find("icarus"), seed, random_elements=elements)
+        simulate.simulate(folder, about, simulate.find("icarus"), seed, random_elements=elements, limit_s=LIMIT_S)
     except ToolFailed as failed:
         return str(failed)
     return None
