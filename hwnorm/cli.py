@@ -13,7 +13,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hwnorm
 from hwnorm.errors import HwnormError, InputError
@@ -145,7 +145,14 @@ def _parser() -> _OneLineParser:
     simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
     simulate.set_defaults(run=_simulate)
     simulate.add_argument("folder", type=Path, metavar="DIR")
-    simulate.add_argument("--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk")
+    simulate.add_argument(
+        "--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk (folders of gen-hls)"
+    )
+    simulate.add_argument(
+        "--with", dest="simulator", choices=("verilator", "icarus"), help="of Verilog; default: the one that is found"
+    )
+    simulate.add_argument("--seed", type=_whole, metavar="N", help="of random groups, stalls and resets; default 1")
+    simulate.add_argument("--axis", action="store_true", help="the engine behind AXI4-Stream instead of the plain one")
 
     synth = commands.add_parser("synth", parents=[printing], help="synthesis, and placement where the family has it")
     synth.set_defaults(run=_synth, parser=synth)
@@ -363,16 +370,40 @@ def _generate(
 
 def _simulate(options: argparse.Namespace) -> int:
     from hwnorm.bundle import manifest
-    from hwnorm.hls import bulk, simulate
 
     for folder, about in manifest.read(options.folder):
-        simulate.check(about, folder, bulk=options.elements_total is not None)
-        print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
-        if options.elements_total:
-            engine = manifest.engine_of(about)
-            report = bulk.bulk(engine, about["direction"], folder, options.elements_total, _progress(options))
-            print(f"{about['name']}, in bulk: {report}")
+        run = _simulate_rtl if about["kind"] == "rtl" else _simulate_hls
+        run(options, folder, about)
     return 0
+
+
+def _simulate_rtl(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    from hwnorm.rtl import simulate
+
+    if options.elements_total:
+        raise InputError(f"{folder}: --elements-total is for folders of gen-hls")
+    simulate.check(about, folder)
+    simulator = simulate.find(options.simulator)
+    if options.simulator is None:
+        LOG.info("no --with was given: %s is there", simulator.name)
+    report = simulate.simulate(folder, about, simulator, 1 if options.seed is None else options.seed, options.axis)
+    print(f"{report.top}: {report}")
+    for line in report.coverage.lines():
+        print(f"{report.top}, {line}")
+
+
+def _simulate_hls(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    from hwnorm.bundle import manifest
+    from hwnorm.hls import bulk, simulate
+
+    simulate.check(about, folder, bulk=options.elements_total is not None)
+    if options.simulator or options.axis or options.seed is not None:
+        raise InputError(f"{folder}: --with, --axis and --seed are for folders of gen-rtl")
+    print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
+    if options.elements_total:
+        engine = manifest.engine_of(about)
+        report = bulk.bulk(engine, about["direction"], folder, options.elements_total, _progress(options))
+        print(f"{about['name']}, in bulk: {report}")
 
 
 def _progress(options: argparse.Namespace) -> Callable[[int], None]:

@@ -23,7 +23,7 @@ from hwnorm.synth.targets import find_target
 
 LANES = range(1, 65)
 SCRIPTS = ("ecp5", "ice40-up5k")  # targets that a folder brings a script for
-BENCH = ("bench.py", "streams.py", "vectors.py", "coverage.py", "Makefile")
+BENCH = ("__init__.py", "bench.py", "streams.py", "tops.py", "vectors.py", "Makefile")
 
 
 def emit(design: Design, name: str, command: str) -> dict[str, bytes]:

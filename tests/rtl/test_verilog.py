@@ -213,7 +213,7 @@ def test_a_reader_finds_no_noise(norm: str, direction: str, length: str) -> None
 
 
 def test_the_lanes_of_a_sweep_are_one_module() -> None:
-    source = printed(engine("l1", "forward", lanes=4, elements=1024))
+    source = printed(engine("l1", "forward", lanes=4, elements=64))
     modules = [line.split()[1] for line in source.splitlines() if line.startswith("module ")]
     assert modules[0] == "top" and len(set(modules)) == len(modules)
     assert modules.count("top_sweep_3_lane") == 1 and source.count("top_sweep_3_lane lane_") == 4
