@@ -30,12 +30,12 @@ def behind(y: np.ndarray, activation: str, one: float, delta: float) -> np.ndarr
 def test_fused_is_behind(norm: str, activation: str) -> None:
     plain = Engine(norm, 8, 40)
     if norm == "mean-only" and activation in ("srelu", "ternary"):
-        with pytest.raises(ValueError, match="has to know what 1.0 is"):
+        with pytest.raises(ValueError, match=r"has to know what 1\.0 is"):
             Engine(norm, 8, 40, activation=activation).forward(X)
         return
     fused = Engine(norm, 8, 40, activation=activation, delta=0.75, checked=True)
     arguments = () if plain.norm.affine == "element" else (GAMMA, BETA)
-    one = 2.0 ** plain.precision.y_frac
+    one = 2.0**plain.precision.y_frac
     y = behind(plain.forward(X, *arguments).y, activation, one, 0.75 * one)
     assert (fused.forward(X, *arguments).y == y).all()
     exact = behind(plain.exact.forward(X, *arguments).y, activation, 1.0, 0.75)

@@ -1,4 +1,4 @@
-"""What follows a normalization at once, fused: it costs the clip a bound, or nothing of the output is left but its sign.
+"""What follows a normalization at once, fused: it costs the clip a bound, or leaves nothing of the output but its sign.
 
     relu max(y, 0)    srelu max(y, -1)    sign y < 0 ? -1 : 1    ternary y > delta ? 1 : (y < -delta ? -1 : 0)
 

@@ -111,7 +111,8 @@ def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[
     engine, plan = design.engine, design.plan
     program = design.program
     outputs = {node: word for word, node in program.graph.outputs.items()}
-    title = f"{engine.norm.summary}: {design.direction}, {engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
+    sizes = f"{engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
+    title = f"{engine.norm.summary}: {design.direction}, {sizes}"
     stages: list[dict[str, Any]] = []
     for number, sweep in enumerate(program.schedule.sweeps, 1):
         stages.append(

@@ -205,6 +205,7 @@ class EngineBlock(Block):
 
     def _through_table(self, control: Control, table: TableBlock, stage: StageBlock) -> None:
         """The control waits for the group's table; there may be others behind it."""
+        assert control.token is not None and control.release is not None
         m, armed = self.m, Signal(name="table_armed")
         m.d.sync += armed.eq(control.arm)
         m.d.comb += [
@@ -317,7 +318,7 @@ class EngineBlock(Block):
     def _results(self) -> None:
         m = self.m
         for stage in self.stages.values():
-            if stage.result_valid is None:
+            if stage.result_valid is None or stage.result_ready is None:
                 continue
             valid, ready = self.output("result_valid"), self.input("result_ready")
             m.d.comb += [valid.eq(stage.result_valid), stage.result_ready.eq(ready)]

@@ -1,7 +1,8 @@
 """What a plan is made of, counted: the operators that every element passes, and the bits of memory.
 
 The multipliers that the tool counts are the multipliers that it builds: a test compares these numbers with what yosys
-finds in the generated Verilog before it maps anything. Scalar stages are serial and in no count here; controls count beats.
+finds in the generated Verilog before it maps anything. Scalar stages are serial, controls count beats: neither is in
+here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ COMPARATORS = (Kind.GT, Kind.EQ, Kind.MAX, Kind.MIN)
 
 
 def inventory(plan: Plan) -> dict[str, int]:
-    """``multipliers``, ``adders``, ``comparators`` of all sweeps, ``memory_bits`` of replay, tables and output queues."""
+    """``multipliers``, ``adders``, ``comparators`` of all sweeps, ``memory_bits`` of replays, tables and queues."""
     total: Counter[str] = Counter()
     for sweep in plan.sweeps:
         tabulated = plan.tabulated and sweep is plan.sweeps[-1]
