@@ -46,15 +46,17 @@ def broken(text: bytes) -> bytes:
 
 
 def _pieces(line: str) -> list[str]:
-    if len(line) <= LINE:
-        return [line]
-    stripped = line.lstrip()
-    comment = stripped.startswith("//")
-    pad = line[: len(line) - len(stripped)] + ("// " if comment else "    ")
-    cut = max(line.rfind(mark, len(pad) + 1, LINE) for mark in ((" ",) if comment else (", ", ") ")))
-    if cut < 0:
-        return [line]
-    return [line[: cut + 1].rstrip(), *_pieces(pad + line[cut + 1 :].lstrip())]
+    indent = line[: len(line) - len(line.lstrip())]
+    comment = line.lstrip().startswith("//")
+    pad, marks = indent + ("// " if comment else "    "), (" ",) if comment else (", ", " & ", ") ")
+    found: list[str] = []
+    while len(line) > LINE:
+        cut = max(line.rfind(mark, len(pad) + 1, LINE - 1) + len(mark.rstrip()) for mark in marks)
+        if cut <= len(pad) + 1:
+            break
+        found.append(line[:cut].rstrip())
+        line = pad + line[cut:].lstrip()
+    return [*found, line]
 
 
 def frame(streams: list[Stream], lanes: int) -> dict[str, Any]:

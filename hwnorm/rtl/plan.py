@@ -292,11 +292,11 @@ class Plan:
             leaves = {c for c in here if c.kind in (Kind.FIELD, Kind.CONTROL, *REDUCTIONS)}
             needed = outputs | {a for c in here - leaves for a in c.args}
             coming = _roots({c for c in needed if c in users and at[c] < number})
-            local = topological([*(here - leaves), *(c for c in needed if c.static)], stop=leaves | coming)
+            local = {*topological([*(here - leaves), *(c for c in needed if c.static)], stop=leaves | coming)}
             stages[number] = StagePlan(
                 number,
                 [c for c in cells if c in leaves | coming],
-                [c for c in local if c not in leaves | coming and not c.is_const and c.kind is not Kind.LAYER],
+                [c for c in cells if c in local - leaves - coming and c.kind not in (Kind.CONST, Kind.LAYER)],
                 [c for c in cells if c in outputs],
                 takes_fields=self.entry == number,
                 puts_results=number == results_at,
