@@ -134,7 +134,8 @@ class Expressions:
             return self._choice(picked[0], chosen, otherwise)
         operator, args = value.operator, value.operands
         if operator in ("<<", ">>"):
-            moved = self._context(args[0], width, sign) if operator == "<<" else self._atom(args[0])
+            narrow = operator == ">>" and not isinstance(args[0], Const)  # nothing may be lost at the top
+            moved = self._atom(args[0]) if narrow else self._context(args[0], width, sign)
             operator = ">>>" if operator == ">>" and sign else operator
             return Text(f"{moved.within(operator)} {operator} {self._amount(args[1])}", operator)
         if len(args) == 1:
