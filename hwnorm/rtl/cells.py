@@ -133,11 +133,8 @@ class Cells:
         return self._make(Kind.MIN, (a, b), min(a.lo, b.lo), min(a.hi, b.hi), latency=1)
 
     def select(self, flag: Cell, a: Cell, b: Cell, name: str = "") -> Cell:
-        """Per element with a register: where b is 0 it is the register's own reset and costs no logic."""
-        elem = Rate.ELEM in (flag.rate, a.rate, b.rate)
-        return self._make(
-            Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=int(elem), name=name
-        )
+        """Where b is 0 the register is cleared: its own reset, and no logic."""
+        return self._make(Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=1, name=name)
 
     def absolute(self, a: Cell, name: str = "") -> Cell:
         return self._make(Kind.ABS, (a,), 0, max(abs(a.lo), abs(a.hi)), latency=1, name=name)

@@ -20,6 +20,7 @@ from functools import cached_property
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
 from hwnorm.rtl.lower import Lowering, Range
+from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
 
@@ -146,35 +147,6 @@ class SweepPlan:
     def released_at(self) -> int:
         """The depth of a group's first beat at which the stage before may change what it handed over."""
         return max((depth for _, depth in self.operands), default=0)
-
-
-@dataclass(eq=False)
-class StagePlan:
-    """The values per group between two sweeps. Time 0 is when what it starts from stands in its registers."""
-
-    number: int
-    captured: list[Cell]
-    cells: list[Cell]  # in order, static ones among them
-    outputs: list[Cell]  # what anything later reads
-    takes_fields: bool = False
-    puts_results: bool = False
-
-    @cached_property
-    def ready(self) -> dict[Cell, int]:
-        found = dict.fromkeys(self.captured, 0)
-        for cell in self.cells:
-            assert not (cell.static and cell.kind is Kind.UNIT), f"{cell!r} is computed on the host"
-            found[cell] = 0 if cell.static else self.starts(cell, found) + cell.latency
-        return found
-
-    @staticmethod
-    def starts(cell: Cell, ready: dict[Cell, int]) -> int:
-        return max((ready.get(a, 0) for a in cell.args), default=0)
-
-    @cached_property
-    def latency(self) -> int:
-        """Cycles from time 0 until the token."""
-        return max((self.ready.get(c, 0) for c in self.outputs), default=0)
 
 
 class Plan:
