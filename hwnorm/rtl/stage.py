@@ -249,10 +249,11 @@ class StageBlock(Block):
         number, load = self.plan.feeds[cell, at]
         if (cell, number) not in self._feeds:
             feed = self._feeds[cell, number] = self.register(f"{self.names.of(cell)}_feed_{number}", shape_of(cell.format))
+            value = self._value(cell)
             self.m.d.sync += feed.eq(feed >> 1)
             loads = [t for (c, t), (n, _) in self.plan.feeds.items() if (c, n) == (cell, number)]
             with self.m.If(reduce(or_, [self._strobe(t - 1) for t in loads])):
-                self.m.d.sync += feed.eq(self._value(cell))
+                self.m.d.sync += feed.eq(value)
             with self.m.If(self.start):
                 self.m.d.sync += feed.eq(0)
         bit = self._feeds[cell, number][0]
