@@ -141,7 +141,7 @@ class SweepPlan:
         streams = list(self.arriving.values())
         alone = len(streams) == 1 and streams[0].format.width <= TABLE_BITS
         only_writes = bool(self.writes) and not self.reductions and not self.passes and not self.carries
-        return alone and only_writes and all(c.kind is not Kind.FIRST for c in self.cells)
+        return alone and only_writes and all(c.kind is not Kind.FIRST for c in topological(self.writes.values()))
 
     @property
     def released_at(self) -> int:
@@ -177,9 +177,25 @@ class Plan:
         plan.reductions = [self.lowering.reduction(n, elements.value(n.args[0])) for n in sweep.reduces]
         names = {node: name for name, node in self.program.graph.outputs.items()}
         plan.writes = {names[n]: elements.value(n) for n in sweep.writes}
+        if number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps:
+            plan.writes = {name: self._in_order(cell) for name, cell in plan.writes.items()}
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
         return plan
+
+    def _in_order(self, cell: Cell) -> Cell:
+        """A cell of a sweep whose elements are all values in order: what is linear in them is a running sum."""
+        if cell.rate is Rate.STAT or cell.kind is Kind.STREAM:
+            return cell
+        if cell.kind is Kind.ADD:
+            for product, offset in (cell.args, cell.args[::-1]):
+                if product.kind is Kind.MUL and offset.rate is Rate.STAT:
+                    x, step = sorted(product.args, key=lambda a: a.kind is not Kind.STREAM)
+                    if x.kind is Kind.STREAM and step.rate is Rate.STAT and not step.static:
+                        c, low = self.lowering.cells, (-x.lo).bit_length() - 1
+                        start = c.sub(offset, c.left(step, low)) if x.lo else offset
+                        return c.ramp(cell, x, step, start)
+        return self.lowering.cells.rebuilt(cell, tuple(self._in_order(a) for a in cell.args))
 
     def _beat(self, number: int) -> list[Node]:
         """What reaches a sweep: what it reads, and what later ones read but nobody from here on evaluates."""

@@ -14,9 +14,10 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Signal
 
+from hwnorm.fixed import Format
 from hwnorm.rtl.cells import WIRING, Cell, Kind
 from hwnorm.rtl.names import Names
-from hwnorm.rtl.timetable import StagePlan
+from hwnorm.rtl.timetable import FED, StagePlan
 from hwnorm.rtl.values import expression, literal, wired
 from hwnorm.units import Multiplier, RestoringReciprocal
 from hwnorm.units.hdl import Block, shape_of
@@ -147,6 +148,8 @@ class StageBlock(Block):
     def _place(self, cell: Cell) -> None:
         plan = self.plan
         match cell.kind:
+            case _ if cell.kind in (*FED, *WIRING) and cell not in plan.standing and cell not in plan.serial:
+                return
             case _ if cell in plan.serial and cell.kind in WIRING:
                 self._wire(cell)
             case Kind.LEFT | Kind.RIGHT:
@@ -248,16 +251,50 @@ class StageBlock(Block):
     def _fed(self, cell: Cell, at: int) -> Any:
         number, load = self.plan.feeds[cell, at]
         if (cell, number) not in self._feeds:
-            feed = self._feeds[cell, number] = self.register(f"{self.names.of(cell)}_feed_{number}", shape_of(cell.format))
-            value = self._value(cell)
-            self.m.d.sync += feed.eq(feed >> 1)
             loads = [t for (c, t), (n, _) in self.plan.feeds.items() if (c, n) == (cell, number)]
-            with self.m.If(reduce(or_, [self._strobe(t - 1) for t in loads])):
-                self.m.d.sync += feed.eq(value)
-            with self.m.If(self.start):
-                self.m.d.sync += feed.eq(0)
-        bit = self._feeds[cell, number][0]
-        return bit & self._since(at) if load else bit
+            strobe = reduce(or_, [self._strobe(t - 1) for t in loads])
+            name = f"{self.names.of(cell)}_feed_{number}" if number else f"{self.names.of(cell)}_feed"
+            match cell.kind:
+                case Kind.POWER:
+                    bit = self._pulse(name, cell, strobe)
+                case Kind.ABS:
+                    bit = self._magnitude(name, cell, strobe)
+                case _:
+                    bit = self._shifted_out(name, cell, strobe)
+            self._feeds[cell, number] = bit
+        bit = self._feeds[cell, number]
+        return bit & self._since(at) if load or cell.kind is Kind.ABS else bit
+
+    def _shifted_out(self, name: str, cell: Cell, load: Any) -> Any:
+        value, feed = self._value(cell), self.register(name, shape_of(cell.format))
+        self.m.d.sync += feed.eq(feed >> 1)
+        with self.m.If(load):
+            self.m.d.sync += feed.eq(value)
+        with self.m.If(self.start):
+            self.m.d.sync += feed.eq(0)
+        return feed[0]
+
+    def _pulse(self, name: str, cell: Cell, load: Any) -> Any:
+        """2**a is a bit that comes a cycles late: a counter."""
+        (arg,) = cell.args
+        value, left = self._value(arg), self.register(name, shape_of(Format.holding(-1, arg.hi)), init=-1)
+        with self.m.If(~left[-1]):
+            self.m.d.sync += left.eq(left - 1)
+        with self.m.If(load):
+            self.m.d.sync += left.eq(value)
+        with self.m.If(self.start):
+            self.m.d.sync += left.eq(-1)
+        return left == 0
+
+    def _magnitude(self, name: str, cell: Cell, load: Any) -> Any:
+        """Negated where it is negative: inverted, and 1 added."""
+        (arg,) = cell.args
+        sign, carry = self._value(arg)[-1], self.register(f"{name}_carry")
+        bit = self._shifted_out(name, arg, load) ^ sign
+        self.m.d.sync += carry.eq(carry & bit)
+        with self.m.If(load):
+            self.m.d.sync += carry.eq(sign)
+        return bit ^ carry
 
     def _wire(self, cell: Cell) -> None:
         """Shifted by a constant: bits that fall out to the right are not shown."""

@@ -19,6 +19,7 @@ from hwnorm.units import Multiplier
 from hwnorm.units.bits import Timing
 
 SUMS = frozenset({Kind.ADD, Kind.SUB})
+FED = frozenset({Kind.POWER, Kind.ABS})  # made bit by bit from what they are computed from, where that is enough
 NEVER = 1 << 30
 
 
@@ -78,7 +79,9 @@ class StagePlan:
         return (value,), tuple(others)
 
     def _better_as_factor(self, a: Cell, b: Cell) -> bool:
-        """What runs is not collected without need; else the narrower one stands."""
+        """A constant is best; what runs is not collected without need; else the narrower one stands."""
+        if a.is_const != b.is_const:
+            return a.is_const
         if (a in self.serial) != (b in self.serial):
             return b in self.serial
         return self.unshifted(a)[0].format.width < self.unshifted(b)[0].format.width
@@ -202,6 +205,20 @@ class StagePlan:
     @cached_property
     def _count(self) -> dict[Cell, int]:
         return {}
+
+    @cached_property
+    def standing(self) -> frozenset[Cell]:
+        """What has to stand somewhere. What is not in here is only read bit by bit, or by such."""
+        found = set(self.outputs)
+        for cell in reversed(self.cells):
+            if self.runs(cell):
+                running, others = self.operands(cell)
+                found.update(others)
+                bases = [self.unshifted(a)[0] for a in running if a not in self.serial]
+                found.update(arg for base in bases for arg in (base.args if base.kind in FED else (base,)))
+            elif cell in found or cell.kind not in (*FED, *WIRING):
+                found.update(cell.args)
+        return frozenset(found)
 
     @property
     def ready(self) -> dict[Cell, int]:

@@ -108,7 +108,7 @@ class Gain:
 
     def timing(self, product: Format, frac: Format) -> Timing:
         bits = max(product.width, self._above(frac.hi) + 1)
-        return Timing(bits + 3, bits, {"load": -1, "whole": bits - 1}, least=1)
+        return Timing(bits + 4, bits, {"load": -1, "whole": bits - 1}, least=1)
 
     def _above(self, frac: int) -> int:
         """sh - shift_hi of a K that ends with the product's lowest bit."""
@@ -121,7 +121,7 @@ class Gain:
         ``above`` is sh - shift_hi of a K whose top bit is the one on the wire. K is taken there as long as that is not
         negative, so as to be no smaller than shift_hi allows; afterwards each one that comes by is a leading one.
         """
-        from amaranth.hdl import Cat, Mux, unsigned
+        from amaranth.hdl import Cat, unsigned
 
         from hwnorm.units.hdl import Block, shape_of
 
@@ -133,7 +133,7 @@ class Gain:
         point = block.input("frac", shape_of(frac))
         mantissa = block.output("mantissa", unsigned(w), init=(1 << w) - 1)
         span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
-        exponent = block.output("exponent", shape_of(span))
+        exponent = block.output("exponent", shape_of(span), init=self.base + self.shift_lo)
 
         reach = Format.holding(min(self._above(frac.lo) - self.timing(product, frac).bits, -2), max(self._above(frac.hi), 0))
         above, taken = block.register("above", shape_of(reach)), block.register("taken", shape_of(reach))
@@ -151,11 +151,11 @@ class Gain:
 
         # Rounded; 2**(width - 1) where that is 2**width, 2**width - 1 where it clamps.
         rounded, shift = block.register("rounded", w + 1), block.register("shift", shape_of(reach))
-        held = block.register("held", w)
         m.d.sync += [rounded.eq(window[1:] + window[0]), shift.eq(taken - rounded[-1])]
-        m.d.sync += held.eq(Cat(rounded[: w - 1], rounded[w - 1 :].any()))
-        clamp = shift < self.shift_lo - self.shift_hi
-        m.d.sync += [mantissa.eq(held), exponent.eq(self.base + Mux(clamp, self.shift_lo, self.shift_hi + shift))]
+        clamp = block.register("clamp")
+        held, near = block.register("held", w), block.register("near", exponent.shape())
+        m.d.sync += [held.eq(Cat(rounded[: w - 1], rounded[w - 1 :].any())), clamp.eq(shift < self.shift_lo - self.shift_hi)]
+        m.d.sync += [near.eq(self.base + self.shift_hi + shift), mantissa.eq(held), exponent.eq(near)]
         with m.If(clamp):
-            m.d.sync += mantissa.eq((1 << w) - 1)
+            m.d.sync += [mantissa.eq((1 << w) - 1), exponent.eq(self.base + self.shift_lo)]
         return block
