@@ -20,6 +20,7 @@ from functools import cached_property
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
 from hwnorm.rtl.lower import Lowering, Range
+from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
 
@@ -140,41 +141,12 @@ class SweepPlan:
         streams = list(self.arriving.values())
         alone = len(streams) == 1 and streams[0].format.width <= TABLE_BITS
         only_writes = bool(self.writes) and not self.reductions and not self.passes and not self.carries
-        return alone and only_writes and all(c.kind is not Kind.FIRST for c in self.cells)
+        return alone and only_writes and all(c.kind is not Kind.FIRST for c in topological(self.writes.values()))
 
     @property
     def released_at(self) -> int:
         """The depth of a group's first beat at which the stage before may change what it handed over."""
         return max((depth for _, depth in self.operands), default=0)
-
-
-@dataclass(eq=False)
-class StagePlan:
-    """The values per group between two sweeps. Time 0 is when what it starts from stands in its registers."""
-
-    number: int
-    captured: list[Cell]
-    cells: list[Cell]  # in order, static ones among them
-    outputs: list[Cell]  # what anything later reads
-    takes_fields: bool = False
-    puts_results: bool = False
-
-    @cached_property
-    def ready(self) -> dict[Cell, int]:
-        found = dict.fromkeys(self.captured, 0)
-        for cell in self.cells:
-            assert not (cell.static and cell.kind is Kind.UNIT), f"{cell!r} is computed on the host"
-            found[cell] = 0 if cell.static else self.starts(cell, found) + cell.latency
-        return found
-
-    @staticmethod
-    def starts(cell: Cell, ready: dict[Cell, int]) -> int:
-        return max((ready.get(a, 0) for a in cell.args), default=0)
-
-    @cached_property
-    def latency(self) -> int:
-        """Cycles from time 0 until the token."""
-        return max((self.ready.get(c, 0) for c in self.outputs), default=0)
 
 
 class Plan:
@@ -205,9 +177,25 @@ class Plan:
         plan.reductions = [self.lowering.reduction(n, elements.value(n.args[0])) for n in sweep.reduces]
         names = {node: name for name, node in self.program.graph.outputs.items()}
         plan.writes = {names[n]: elements.value(n) for n in sweep.writes}
+        if number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps:
+            plan.writes = {name: self._in_order(cell) for name, cell in plan.writes.items()}
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
         return plan
+
+    def _in_order(self, cell: Cell) -> Cell:
+        """A cell of a sweep whose elements are all values in order: what is linear in them is a running sum."""
+        if cell.rate is Rate.STAT or cell.kind is Kind.STREAM:
+            return cell
+        if cell.kind is Kind.ADD:
+            for product, offset in (cell.args, cell.args[::-1]):
+                if product.kind is Kind.MUL and offset.rate is Rate.STAT:
+                    x, step = sorted(product.args, key=lambda a: a.kind is not Kind.STREAM)
+                    if x.kind is Kind.STREAM and step.rate is Rate.STAT and not step.static:
+                        c, low = self.lowering.cells, (-x.lo).bit_length() - 1
+                        start = c.sub(offset, c.left(step, low)) if x.lo else offset
+                        return c.ramp(cell, x, step, start)
+        return self.lowering.cells.rebuilt(cell, tuple(self._in_order(a) for a in cell.args))
 
     def _beat(self, number: int) -> list[Node]:
         """What reaches a sweep: what it reads, and what later ones read but nobody from here on evaluates."""

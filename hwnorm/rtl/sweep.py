@@ -34,6 +34,7 @@ class SweepBlock(Block):
             cell: self.input(cell.name, cell.format.width * shape.lanes) for cell in plan.arriving.values()
         }
         self._chains: dict[tuple[str, int], Any] = {}
+        self._begin, self._end = self.valid & self.first, self.valid & self.last
         self.operands: dict[Cell, Any] = {}  # inputs
         self.layer: dict[Cell, Any] = {}
         self.lanes = [Lane(plan) for _ in range(shape.lanes)]
@@ -53,12 +54,12 @@ class SweepBlock(Block):
     # Control along the pipeline
 
     def at(self, name: str, depth: int) -> Any:
-        """``valid``, ``first``, ``last`` or ``tail`` at a depth."""
+        """``valid``, ``first``, ``last`` or ``tail`` at a depth; ``first`` and ``last`` are low where ``valid`` is."""
         if depth < 0:
-            return {"valid": self.valid, "first": self.first, "last": self.last, "tail": self.tail}[name]
+            return {"valid": self.valid, "first": self._begin, "last": self._end, "tail": self.tail}[name]
         if (name, depth) not in self._chains:
             earlier = self.at(name, depth - 1)
-            late = self.register(f"{name}_{depth}", len(earlier), reset_less=name != "valid")
+            late = self.register(f"{name}_{depth}", len(earlier), reset_less=name == "tail")
             self.m.d.sync += late.eq(earlier)
             self._chains[name, depth] = late
         return self._chains[name, depth]
@@ -151,7 +152,7 @@ class SweepBlock(Block):
                 name = f"{self.lanes[0].names.of(cell)}_in"
                 self.operands[cell] = self.input(name, shape_of(cell.format))
             copy = self.register(f"{self.lanes[0].names.of(cell)}_at_{depth}", shape_of(cell.format))
-            with self.m.If(self.at("valid", depth - 1) & self.at("first", depth - 1)):
+            with self.m.If(self.at("first", depth - 1)):
                 self.m.d.sync += copy.eq(self.operands[cell])
             copies[cell, depth] = copy
         for key, copy in copies.items():
@@ -193,10 +194,10 @@ class SweepBlock(Block):
     def _strobes(self) -> None:
         plan = self.plan
         self.start = self.output("start")
-        self.m.d.comb += self.start.eq(self.at("valid", plan.sums_at) & self.at("last", plan.sums_at))
+        self.m.d.comb += self.start.eq(self.at("last", plan.sums_at))
         self.release = self.output("release")
         at = plan.released_at
-        self.m.d.comb += self.release.eq(self.at("valid", at) & self.at("first", at))
+        self.m.d.comb += self.release.eq(self.at("first", at))
         self.pass_valid = self.write_valid = self.write_last = self.write_tail = None
         if plan.passes:
             self.pass_valid = self.output("pass_valid")

@@ -5,7 +5,8 @@ group before is still being looked up; then every lane reads its own copy of the
 so groups of fewer beats would wait for it; for longer ones it saves all lanes' multipliers, shifters and saturation, for
 a block RAM a lane.
 
-The lane is the sweep's own, but that its elements come in order: a product with the element is a running sum.
+The lane is the sweep's own, but that its elements come in order: what is linear in them is a running sum, and needs no
+multiplier.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
-from hwnorm.rtl.cells import Cell
+from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Shape, SweepPlan
 from hwnorm.units.hdl import Block, shape_of
@@ -28,18 +29,13 @@ class OrderedLane(Lane):
         self.first_at: dict[int, Any] = {}
         super().__init__(plan)
 
-    def _multiply(self, cell: Cell, depth: int) -> None:
-        stream = next(iter(self.plan.arriving.values()))
-        others = [a for a in cell.args if a is not stream]
-        if len(others) != 1 or depth != 0:
-            super()._multiply(cell, depth)
+    def _place(self, cell: Cell) -> None:
+        if cell.kind is not Kind.RAMP:
+            super()._place(cell)
             return
-        factor = self.value(others[0], depth + 1)
-        product = self.register(self.names.of(cell), shape_of(cell.format))
-        first = self._first(depth + 1)
-        least = -factor.shift_left((-stream.lo).bit_length() - 1) if stream.lo else 0
-        self.m.d.sync += product.eq(Mux(first, least, product + factor))
-        self.at[cell, depth + 2] = product
+        _, step, start = (self.value(a, self.plan.depth(cell)) for a in cell.args)
+        total = self.at[cell, self.plan.ready[cell]] = self.register(self.names.of(cell), shape_of(cell.format))
+        self.m.d.sync += total.eq(Mux(self._first(self.plan.depth(cell)), start, total + step))
 
     def _first(self, depth: int) -> Any:
         if depth not in self.first_at:
@@ -128,10 +124,14 @@ class TableBlock(Block):
         m.d.comb += lane.streams[self.stream].eq(Cat(value[:-1], ~value[-1] if signed else value[-1]))
         for depth, port in lane.first_at.items():
             m.d.comb += port.eq(self.at("first", depth))
+        starts = {c.args[2] for c in plan.cells if c.kind is Kind.RAMP}  # read once, with the first value
         for cell, depth in plan.operands:
             name = lane.names.of(cell)
             if cell not in self.operands:
                 self.operands[cell] = self.input(f"{name}_in", shape_of(cell.format))
+            if cell in starts:
+                m.d.comb += lane.operand[cell, depth].eq(self.operands[cell])
+                continue
             copy = self.register(f"{name}_at_{depth}", shape_of(cell.format))
             with m.If(self.at("first", depth - 1)):
                 m.d.sync += copy.eq(self.operands[cell])

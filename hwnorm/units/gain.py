@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwnorm.fixed import Format, Ints, bit_length, shift_right
+from hwnorm.units.bits import Timing
 
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
@@ -103,6 +104,61 @@ class Gain:
         m.d.sync += exponent.eq(self.base + Mux(clamp, self.shift_lo, self.shift_hi + shift))
         return block
 
+    # Bit by bit
+
+    def timing(self, product: Format, frac: Format) -> Timing:
+        bits = max(product.width, self._above(frac.hi) + 1)
+        return Timing(bits + 4, bits, {"load": -1, "whole": bits - 1}, least=1)
+
+    def _above(self, frac: int) -> int:
+        """sh - shift_hi of a K that ends with the product's lowest bit."""
+        return frac - self.base + self.width - 1 - self.shift_hi
+
+    def stream(self, product: Format, frac: Format) -> Block:
+        """Of a product that is not negative. Inputs ``clear``, ``bit``, ``load``, ``whole``, ``frac``, which stands
+        still; outputs ``mantissa`` (no sign), ``exponent``.
+
+        ``above`` is sh - shift_hi of a K whose top bit is the one on the wire. K is taken there as long as that is not
+        negative, so as to be no smaller than shift_hi allows; afterwards each one that comes by is a leading one.
+        """
+        from amaranth.hdl import Cat, unsigned
+
+        from hwnorm.units.hdl import Block, shape_of
+
+        assert not product.signed, "a gain's magnitude and sign are apart"
+        block = Block("gain")
+        m, w = block.m, self.width
+        clear, bit = block.input("clear"), block.input("bit")
+        load, whole = block.input("load"), block.input("whole")
+        point = block.input("frac", shape_of(frac))
+        mantissa = block.output("mantissa", unsigned(w), init=(1 << w) - 1)
+        span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
+        exponent = block.output("exponent", shape_of(span), init=self.base + self.shift_lo)
+
+        reach = Format.holding(min(self._above(frac.lo) - self.timing(product, frac).bits, -2), max(self._above(frac.hi), 0))
+        above, taken = block.register("above", shape_of(reach)), block.register("taken", shape_of(reach))
+        recent, window = block.register("recent", w), block.register("window", w + 1)
+        closed = block.register("closed", init=1)
+        m.d.sync += [recent.eq(Cat(recent[1:], bit)), above.eq(above - 1)]
+        with m.If(~closed & (bit | ~above[-1])):
+            m.d.sync += [window.eq(Cat(recent, bit)), taken.eq(above)]
+        with m.If(whole):
+            m.d.sync += closed.eq(1)
+        with m.If(load):
+            m.d.sync += [above.eq(point + self._above(0)), closed.eq(0), taken.eq(0), window.eq(0)]
+        with m.If(clear):
+            m.d.sync += [recent.eq(0), closed.eq(1)]
+
+        # Rounded; 2**(width - 1) where that is 2**width, 2**width - 1 where it clamps.
+        rounded, shift = block.register("rounded", w + 1), block.register("shift", shape_of(reach))
+        m.d.sync += [rounded.eq(window[1:] + window[0]), shift.eq(taken - rounded[-1])]
+        clamp = block.register("clamp")
+        held, near = block.register("held", w), block.register("near", exponent.shape())
+        m.d.sync += [held.eq(Cat(rounded[: w - 1], rounded[w - 1 :].any())), clamp.eq(shift < self.shift_lo - self.shift_hi)]
+        m.d.sync += [near.eq(self.base + self.shift_hi + shift), mantissa.eq(held), exponent.eq(near)]
+        with m.If(clamp):
+            m.d.sync += [mantissa.eq((1 << w) - 1), exponent.eq(self.base + self.shift_lo)]
+        return block
 
 def _bits(product: Format) -> int:
     """But its sign; at least one."""

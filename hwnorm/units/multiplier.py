@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwnorm.fixed import Format, Ints
+from hwnorm.units.bits import Timing
 
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
@@ -54,4 +55,28 @@ class Multiplier:
             m.d.sync += product.eq(Cat(product[1 : large.width], total))
         with m.If(start):
             m.d.sync += product.eq(wide.as_unsigned())
+        return block
+
+    # Bit by bit
+
+    def timing(self, factor: Format, value: Format | None = None) -> Timing:
+        return Timing(ready=1, bits=0, serial=True)
+
+    def stream(self, factor: Format, start: int = 0) -> Block:
+        """Inputs ``clear``, ``bit`` and the ``factor``, which stands still; output ``product``, bit by bit.
+
+        What is left of the sum so far lies between 0 and the factor: it never needs a bit more than that.
+        """
+        from hwnorm.units.hdl import Block, shape_of
+
+        block = Block("multiplier")
+        m = block.m
+        clear, bit = block.input("clear"), block.input("bit")
+        value, product = block.input("factor", shape_of(factor)), block.output("product")
+        rest = block.register("rest", shape_of(factor))
+        gated = value.as_unsigned() & bit.replicate(factor.width)
+        total = rest + (gated.as_signed() if factor.signed else gated)
+        m.d.sync += [product.eq(total[0]), rest.eq(total >> 1)]
+        with m.If(clear):
+            m.d.sync += [product.eq(0), rest.eq(0)]
         return block

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hwnorm.fixed import Format, Ints, shift_right
+from hwnorm.units.bits import Timing
 from hwnorm.units.normaliser import Normaliser
 
 if TYPE_CHECKING:
@@ -90,6 +91,63 @@ class RestoringReciprocal:
             m.d.sync += [r.eq(total), mantissa.eq(Cat(subtract, mantissa))]
         with m.If(~ready):
             m.d.sync += [r.eq(numerator[self.width :]), mantissa.eq(numerator[: self.width])]
+        return block
+
+    # Bit by bit
+
+    def timing(self, d: Format) -> Timing:
+        size = d.width - d.signed
+        events = {"whole": size - 1, "divide": size + 1, "divided": size + 1 + self.width + 1}
+        return Timing(size + self.width + 3, size, events)
+
+    def stream(self, d: Format, start: int) -> Block:
+        """Inputs ``clear``, ``bit``, ``whole``, ``divide``, ``divided`` and ``time``, which counts the cycles and is ``start`` with
+        D's first bit; outputs ``mantissa``, ``exponent``.
+
+        The leading one is the last that comes by: each takes what came before it along, and the time.
+        """
+        from amaranth.hdl import Cat, Const, unsigned
+
+        from hwnorm.units.hdl import Block, shape_of
+
+        block = Block("reciprocal")
+        m, w = block.m, self.operand_width
+        clear, bit, whole = block.input("clear"), block.input("bit"), block.input("whole")
+        divide, divided = block.input("divide"), block.input("divided")
+        mantissa = block.output("mantissa", unsigned(self.width))
+        least = self.width - 1
+        exponent = block.output("exponent", shape_of(Format.holding(least, least + d.width - d.signed + 1)))
+        time = block.input("time", unsigned(len(exponent)))
+
+        recent, below, live = block.register("recent", w), block.register("below", w), block.register("live")
+        none = (start - 1) % (1 << len(time))  # D = 0 has no bits
+        taken = block.register("taken", unsigned(len(time)), init=none)
+        closed = block.register("closed")
+        m.d.sync += recent.eq(Cat(recent[1:], bit))
+        with m.If(bit & ~closed):
+            m.d.sync += [below.eq(recent), taken.eq(time), live.eq(1)]
+        with m.If(whole):
+            m.d.sync += closed.eq(1)
+        with m.If(clear):
+            m.d.sync += [recent.eq(0), below.eq(0), taken.eq(none), live.eq(0), closed.eq(0)]
+
+        divisor, over = block.register("divisor", w), block.register("over")
+        rounded = Cat(below[1:], live) + below[0]
+        m.d.sync += [divisor.eq(Cat(rounded[: w - 1], live)), over.eq(rounded[w])]
+        m.d.sync += exponent.eq((taken + over + (least + 1 - start) % (1 << len(time)))[: len(time)])
+
+        dividing = block.register("dividing")
+        r = block.register("r", w + 1, init=1 << (w - 1))
+        subtract = ~r[-1]
+        addend = Cat(divisor, 0) ^ subtract.replicate(w + 1)
+        total = (Cat(1, mantissa[-1], r[:-1]) + Cat(subtract, addend))[1 : w + 2]
+        with m.If(dividing & live):  # the quotient takes the numerator's place
+            m.d.sync += [r.eq(total), mantissa.eq(Cat(subtract, mantissa))]
+        with m.If(divide):
+            numerator = Cat(divisor[1:], Const(0, self.width), Const(1, 1))
+            m.d.sync += [dividing.eq(1), r.eq(numerator[self.width :]), mantissa.eq(numerator[: self.width])]
+        with m.Elif(divided):
+            m.d.sync += dividing.eq(0)
         return block
 
 

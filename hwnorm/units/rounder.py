@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hwnorm.fixed import Format, Ints, Rounding, saturate, shift_right
+from hwnorm.units.bits import Timing
 
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
@@ -87,4 +90,80 @@ class Rounder:
             m.d.sync += settled.eq(start)
             with m.If(settled):
                 m.d.sync += result.eq((clipped.as_signed() if self.result.signed else clipped[:room]) + up)
+        return block
+
+    # Bit by bit
+
+    @property
+    def _room(self) -> int:
+        """Bits of a result below its sign."""
+        return self.result.width - self.result.signed
+
+    def _clips(self, v: Format) -> bool:
+        """Whether any value leaves the result's format."""
+        lo, hi = (int(shift_right(np.array(end, dtype=object), self.shift_lo)) for end in (v.lo, v.hi))
+        return lo < self.result.lo or hi + 1 > self.result.hi
+
+    def timing(self, v: Format, shift: Format | None = None) -> Timing:
+        """Out it goes when all of v has come by and the longest shift is over."""
+        emit = max(v.width, self.shift_hi + self._room + 1)
+        load = self.shift_lo + self._room - 1
+        events = {"load": load, "emit": emit}
+        if self._clips(v):
+            events["past"] = emit + self._room
+        return Timing(emit + 2, emit + 2, events, least=max(-load, 0), serial=True)
+
+    def stream(self, v: Format, shift: Format | None = None) -> Block:
+        """Inputs ``clear``, ``bit``, ``load``, ``emit``, ``past`` where it may saturate, ``shift``, which stands still;
+        output ``result``, bit by bit.
+
+        A window stops behind the sign of the result: ``left`` says how long it still has to wait. What comes by later
+        must be like the sign. Then the window moves on and out, through an adder for the bit that it rounds by.
+        """
+        from amaranth.hdl import Cat, Const, Mux
+
+        from hwnorm.units.hdl import Block, shape_of
+
+        block = Block("rounder")
+        m, room, clips = block.m, self._room, self._clips(v)
+        clear, bit = block.input("clear"), block.input("bit")
+        load, emit = block.input("load"), block.input("emit")
+        past = block.input("past") if clips else None
+        amount = block.input("shift", shape_of(Format.holding(self.shift_lo, self.shift_hi)))
+        result = block.output("result")
+
+        left = block.register("left", shape_of(Format.holding(-1, self.shift_hi - self.shift_lo)))
+        loaded, emitting = block.register("loaded"), block.register("emitting")
+        window, carry = block.register("window", room + 2), block.register("carry")  # the lowest bit is the one to round by
+        stopped = left[-1]
+        with m.If(loaded & ~stopped):
+            m.d.sync += left.eq(left - 1)
+        with m.If(load):
+            m.d.sync += [loaded.eq(1), left.eq(amount - self.shift_lo)]
+        with m.If(~stopped | emitting):
+            m.d.sync += window.eq(Cat(window[1:], bit))
+        m.d.sync += carry.eq(carry & window[1])
+        rounds = window[0] if self.rounding is Rounding.HALF_UP else Const(0, 1)
+        with m.If(emit):
+            m.d.sync += [carry.eq(rounds), emitting.eq(1)]
+        out = window[1] ^ carry
+        if clips:
+            sign = block.register("sign") if v.signed else Const(0, 1)
+            differs, over, after = block.register("differs"), block.register("over"), block.register("after")
+            with m.If(stopped & (bit != window[-1])):
+                m.d.sync += differs.eq(1)
+            most = ~window[-1] & window[1:-1].all()
+            with m.If(emit):
+                m.d.sync += over.eq(differs | most | (window[-1] & (not self.result.signed)))
+                if v.signed:
+                    m.d.sync += sign.eq(bit)
+            with m.If(past):
+                m.d.sync += after.eq(1)
+            rail = (after ^ ~sign) if self.result.signed else ~after & ~sign
+            out = Mux(over, rail, out)
+            with m.If(clear):
+                m.d.sync += [differs.eq(0), after.eq(0)]
+        m.d.sync += result.eq(emitting & out)
+        with m.If(clear):
+            m.d.sync += [window.eq(0), left.eq(0), loaded.eq(0), emitting.eq(0), result.eq(0), carry.eq(0)]
         return block
