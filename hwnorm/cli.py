@@ -142,17 +142,16 @@ def _parser() -> _OneLineParser:
         "--apply", choices=("auto", "table", "multiply"), default="auto", help="how the last sweep maps an element"
     )
 
-    simulate = commands.add_parser("simulate", parents=[common], help="check a generated folder bit for bit")
-    simulate.set_defaults(run=_simulate)
+    simulate = commands.add_parser("simulate", parents=[printing], help="check a generated folder bit for bit")
+    simulate.set_defaults(run=_simulate, parser=simulate)
     simulate.add_argument("folder", type=Path, metavar="DIR")
+    simulate.add_argument("--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk")
+    simulate.add_argument("--mutants", type=_positive, metavar="N", help="how many of N planted faults the check finds")
     simulate.add_argument(
-        "--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk (folders of gen-hls)"
+        "--with", dest="simulator", choices=("verilator", "icarus"), help="its cocotb bench; default: gates, in NumPy"
     )
-    simulate.add_argument(
-        "--with", dest="simulator", choices=("verilator", "icarus"), help="of Verilog; default: the one that is found"
-    )
-    simulate.add_argument("--seed", type=_whole, metavar="N", help="of random groups, stalls and resets; default 1")
-    simulate.add_argument("--axis", action="store_true", help="the engine behind AXI4-Stream instead of the plain one")
+    simulate.add_argument("--seed", type=_whole, metavar="N", help="of what is drawn at random")
+    simulate.add_argument("--axis", action="store_true", help="the engine behind AXI4-Stream (with --with)")
 
     synth = commands.add_parser("synth", parents=[printing], help="synthesis, and placement where the family has it")
     synth.set_defaults(run=_synth, parser=synth)
@@ -371,25 +370,49 @@ def _generate(
 def _simulate(options: argparse.Namespace) -> int:
     from hwnorm.bundle import manifest
 
+    if options.axis and not options.simulator:
+        options.parser.error("--axis is for --with verilator or icarus")
+    if options.simulator and (options.mutants or options.elements_total):
+        options.parser.error("--mutants and --elements-total run without --with")
     for folder, about in manifest.read(options.folder):
-        run = _simulate_rtl if about["kind"] == "rtl" else _simulate_hls
-        run(options, folder, about)
+        if about["kind"] != "rtl":
+            _simulate_hls(options, folder, about)
+        elif options.simulator:
+            _simulate_by_bench(options, folder, about)
+        else:
+            _simulate_by_gates(options, folder, about)
     return 0
 
 
-def _simulate_rtl(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+def _simulate_by_bench(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
     from hwnorm.rtl import simulate
 
-    if options.elements_total:
-        raise InputError(f"{folder}: --elements-total is for folders of gen-hls")
     simulate.check(about, folder)
     simulator = simulate.find(options.simulator)
-    if options.simulator is None:
-        LOG.info("no --with was given: %s is there", simulator.name)
     report = simulate.simulate(folder, about, simulator, 1 if options.seed is None else options.seed, options.axis)
-    print(f"{report.top}: {report}")
-    for line in report.coverage.lines():
-        print(f"{report.top}, {line}")
+    _emit(options, "\n".join([f"{report.top}: {report}", *(f"{report.top}, {o}" for o in report.coverage.lines())]))
+
+
+def _simulate_by_gates(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    """Without any tool but Python's."""
+    from hwnorm.rtl import check, check_bulk, check_mutants
+
+    seed = options.seed or 0
+    LOG.info("making a netlist of %s", about["name"])
+    found = check.check_manifest(folder, about)
+    if options.mutants:
+        score = check_mutants.score(found, options.mutants, seed)
+        rows = [[record[column] for column in check_mutants.COLUMNS] for record in score.records()]
+        if options.format in ("table", "markdown"):
+            _emit(options, Table(check_mutants.COLUMNS, rows, f"{found.name}: {score}").render(options.format))
+        else:
+            LOG.info("%s: %s", found.name, score)
+            _emit(options, Table(check_mutants.COLUMNS, rows).render(options.format))
+        return
+    lines = check.check(found, seed)
+    if options.elements_total:
+        lines.append(f"in bulk: {check_bulk.bulk(found, options.elements_total, _progress(options), seed)}")
+    _emit(options, "\n".join(f"{found.name}: {line}" for line in lines))
 
 
 def _simulate_hls(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
@@ -397,8 +420,8 @@ def _simulate_hls(options: argparse.Namespace, folder: Path, about: dict[str, An
     from hwnorm.hls import bulk, simulate
 
     simulate.check(about, folder, bulk=options.elements_total is not None)
-    if options.simulator or options.axis or options.seed is not None:
-        raise InputError(f"{folder}: --with, --axis and --seed are for folders of gen-rtl")
+    if options.simulator or options.mutants or options.seed is not None:
+        raise InputError(f"{folder}: --with, --mutants and --seed are for folders of gen-rtl")
     print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
     if options.elements_total:
         engine = manifest.engine_of(about)

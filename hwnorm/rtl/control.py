@@ -180,7 +180,8 @@ class Control(Block):
     def _find_out(self, tail: Any) -> None:
         """Registers that hold from a group's last beat until the next one's: the next waits for the stage."""
         m = self.m
-        error = self.length_error = self.output("length_error")
+        error, self.length_error = Signal(name="length_wrong"), self.output("length_error")
+        m.d.comb += self.length_error.eq(error)  # with a reset: else it would raise the engine's ``error`` again
         wrong: Any = ~self.in_last
         if self.counted:
             wrong = ~self.in_last | self.padding

@@ -1,0 +1,167 @@
+"""``hwnorm simulate DIR --mutants N``: how many planted faults the check of a folder finds.
+
+One fault a stream, in two rounds. First the golden vectors, in parts, with and without stalls, with groups of a wrong
+length and resets in between; then, for those that survived, groups at random and the time that they take. The same
+streams without a fault must pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hwnorm.gates import Mutant, mutants, mutated
+from hwnorm.rtl.check import BLOCK, Folder, compare, differences, golden_batches, pieces, resets, timed
+from hwnorm.rtl.check_bench import Outcome
+from hwnorm.rtl.check_random import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
+from hwnorm.rtl.check_streams import Bools, Queue, Segment, queues_of
+
+DRAWS = 24  # random streams for each survivor, in each round
+ROUNDS = 2
+CYCLES = 4000
+STREAMS = 2048  # at a time
+COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by")  # of what survived
+
+
+@dataclass(frozen=True)
+class Score:
+    total: int
+    by_vectors: int
+    survivors: list[Mutant]
+    source: str  # the file whose lines the mutants name
+
+    @property
+    def killed(self) -> int:
+        return self.total - len(self.survivors)
+
+    def records(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "instance": m.instance or "top",
+                "line": f"{self.source}:{line_of(m)}",
+                "cell": m.name,
+                "type": m.type,
+                "pin": f"{m.pin}[{m.bit}]",
+                "fault": m.mode.value,
+                "by": f"{m.control[0]}[{m.control[1]}]" if m.control else "",
+            }
+            for m in self.survivors
+        ]
+
+    def __str__(self) -> str:
+        share = 100 * self.killed / max(self.total, 1)
+        return (
+            f"{self.killed} of {self.total} mutants killed ({share:.1f} %): {self.by_vectors} by the golden vectors, "
+            f"{self.killed - self.by_vectors} by groups at random; {len(self.survivors)} survived"
+        )
+
+
+def line_of(mutant: Mutant) -> str:
+    """The first line of the source that its gate comes from."""
+    found = re.search(r"design:(\d+)", mutant.src)
+    return found[1] if found else "?"
+
+
+def score(folder: Folder, count: int, seed: int = 0) -> Score:
+    """ToolFailed where the design without a fault does not pass."""
+    faults = mutants(folder.optimised, count, seed)
+    left = _survivors(folder, faults, _standard(folder, seed), seed)
+    by_vectors = len(faults) - len(left)
+    for turn in range(ROUNDS):
+        left = _survivors(folder, left, _random(folder, seed + 1 + turn), seed)
+    return Score(len(faults), by_vectors, left, f"rtl/{folder.name}.v")
+
+
+def _standard(folder: Folder, seed: int) -> Draw:
+    """The golden vectors in parts, lengths mixed, each part stalled in its own way. The last group of each part has a
+    wrong length: ``error`` stays, and is looked at."""
+    rng = np.random.default_rng(seed)
+    parts: list[list[Segment]] = [[] for _ in PATTERNS]
+    found = pieces(golden_batches(folder), 3)
+    for k, at in enumerate(rng.permutation(len(found)).tolist()):
+        parts[k % len(parts)].append(found[at])
+    for part in parts:
+        part.append((wrong_batch(folder.design, folder.layouts, rng, 2), 0, 2))
+    return Draw(parts, list(PATTERNS))
+
+
+def _random(folder: Folder, seed: int) -> Draw:
+    """Streams of every pattern, and three that are timed."""
+    draw = drawn(folder.design, folder.layouts, seed, TOGETHER * len(PATTERNS), CYCLES)
+    chosen = [(k * TOGETHER + n) for n in range(-(-DRAWS // len(PATTERNS))) for k in range(len(PATTERNS))][: DRAWS - 3]
+    sequences = timed(folder, np.random.default_rng(seed))[:3] + [draw.sequences[k] for k in chosen]
+    return Draw(sequences, [PATTERNS[0]] * 3 + [draw.stalls[k] for k in chosen])
+
+
+def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> list[Mutant]:
+    """Each fault meets every sequence, each in a stream of its own; behind the faults, a design without one does."""
+    left: list[Mutant] = []
+    each = len(draw.sequences)
+    together = max((STREAMS - each) // each, 1)
+    for start in range(0, len(faults), together):
+        some = faults[start : start + together]
+        killed = _killed(folder, [fault for fault in some for _ in range(each)], draw, seed)
+        left += [fault for k, fault in enumerate(some) if not killed[k * each : (k + 1) * each].any()]
+    return left
+
+
+def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> Bools:
+    each = len(draw.sequences)
+    streams = -(-(len(faults) + each) // BLOCK) * BLOCK
+    repeats = -(-streams // each)
+    sequences = (draw.sequences * repeats)[:streams]
+    stalls = stalls_of((draw.stalls * repeats)[:streams], folder.design)
+    bench = folder.bench(mutated(folder.optimised, faults), streams, seed)
+    queues = _repeated(queues_of(folder.layouts, draw.sequences), streams)
+    resets(folder, bench, sequences, stalls)
+    limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
+    outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
+    sound = slice(len(faults), streams)
+    compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound))
+    return np.asarray(_shown(folder, sequences, queues, outcome)[: len(faults)])
+
+
+def _repeated(queues: dict[str, Queue], streams: int) -> dict[str, Queue]:
+    def of(array: Any, axis: int) -> Any:
+        return None if array is None else np.take(array, np.arange(streams) % array.shape[axis], axis=axis)
+
+    return {
+        name: replace(q, rows=of(q.rows, 1), care=of(q.care, 1), length=of(q.length, 0), after=of(q.after, 1))
+        for name, q in queues.items()
+    }
+
+
+def _part(queues: dict[str, Queue], part: slice) -> dict[str, Queue]:
+    return {
+        name: replace(
+            q,
+            rows=q.rows[:, part],
+            care=None if q.care is None else q.care[:, part],
+            length=q.length[part],
+            after=None if q.after is None else q.after[:, part],
+        )
+        for name, q in queues.items()
+    }
+
+
+def _shown(folder: Folder, sequences: Sequence[Sequence[Segment]], queues: dict[str, Queue], outcome: Outcome) -> Bools:
+    """Streams in which something differs, is missing or breaks a rule, or which take longer than they may."""
+    shown = outcome.broken.copy()
+    for bad in differences(queues, outcome).values():
+        shown |= bad.any(axis=0)
+    for name, queue in queues.items():
+        shown |= (outcome.given if queue.layout.driven else outcome.taken)[name] < queue.length
+    for s, wanted in _times(folder, sequences):
+        shown[s] |= outcome.last_out[s] - outcome.first_in[s] + 1 != wanted
+    return shown
+
+
+def _times(folder: Folder, sequences: Sequence[Sequence[Segment]]) -> Iterator[tuple[int, int]]:
+    for s, sequence in enumerate(sequences):
+        if sequence[0][0].groups.source == "timed":
+            ((batch, lo, hi),) = sequence
+            yield s, folder.cycles(hi - lo, -(-batch.groups.m // folder.about["lanes"]))

@@ -1,0 +1,153 @@
+"""Groups drawn at random for a generated engine: every kind of data, lengths of all sizes, lengths that are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hwnorm.bundle.cases import affine
+from hwnorm.engine import Engine
+from hwnorm.fixed import Ints
+from hwnorm.rtl.check_bench import Stalls
+from hwnorm.rtl.check_streams import Batch, Layout, Segment, batch_of, groups_of
+from hwnorm.rtl.design import Design
+from hwnorm.views.int_ref import Call
+
+TOGETHER = 16  # streams that share their lengths, and how often they stall
+PATTERNS = (  # how often valid is kept back, how often ready is, and whether ready pauses
+    *((0.0, 0.0, False), (0.3, 0.3, False), (0.0, 0.5, False), (0.5, 0.0, False)),
+    *((0.75, 0.1, False), (0.1, 0.75, False), (0.0, 0.0, True), (0.2, 0.2, True)),
+)
+MOST_ELEMENTS = 1 << 21  # of one call: with very long groups there are fewer streams
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What each stream gets, and how often it stalls."""
+
+    sequences: list[list[Segment]]
+    stalls: list[tuple[float, float, bool]]
+
+
+def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cycles: int) -> Draw:
+    """About ``cycles`` cycles for each of ``streams`` streams."""
+    rng, plan, count = np.random.default_rng(seed), design.plan, 0
+    draw = Draw([], [])
+    for block in range(max(streams // TOGETHER, 1)):
+        given, taken, pauses = pattern = PATTERNS[block % len(PATTERNS)]
+        left = cycles * (1 - max(given, taken)) / (1 + pauses)
+        batches: list[tuple[Batch, int]] = []
+        wrong = block % 2 == 1
+        for m in _lengths(design, rng):
+            each = int(rng.integers(1, 4))
+            error = _wrong(design, rng) if wrong and len(batches) == 1 else 0
+            m, each = (design.engine.max_elements, 1) if error else (m, each)
+            beats = -(-m // design.lanes)
+            left -= each * max(beats, plan.min_beats) + len(plan.sweeps) * beats + plan.overhead
+            if left < 0 and len(batches) > 1:
+                break
+            call = call_of(design.engine, design.direction, m, each * TOGETHER, rng)
+            groups = groups_of(call, design, layouts, "random", count)
+            if error:
+                groups = replace(groups, wrong=error)
+            batches.append((batch_of(groups, layouts), each))
+            count += groups.count
+        for s in range(TOGETHER):
+            order = rng.permutation(len(batches))
+            draw.sequences.append([(b, s * each, (s + 1) * each) for b, each in (batches[k] for k in order)])
+            draw.stalls.append(pattern)
+    return draw
+
+
+def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Generator, count: int) -> Batch:
+    """Groups of a wrong length."""
+    call = call_of(design.engine, design.direction, design.engine.max_elements, count, rng)
+    groups = groups_of(call, design, layouts, "random", 0)
+    return batch_of(replace(groups, wrong=_wrong(design, rng)), layouts)
+
+
+def stalls_of(patterns: Sequence[tuple[float, float, bool]], design: Design) -> Stalls:
+    given, taken, pauses = (np.array(part) for part in zip(*patterns, strict=True))
+    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses.astype(bool), pause_of(design))
+
+
+def pause_of(design: Design) -> int:
+    """Cycles in which so many groups come as the queue of an output and all sweeps before it can hold."""
+    plan = design.plan
+    deepest = max((plan.output_depth(s.number) for s in plan.sweeps if s.writes), default=0)
+    groups = -(-2 * deepest // plan.shape.max_beats) + 2 * len(plan.sweeps)
+    return groups * max(plan.min_beats, plan.shape.max_beats)
+
+
+def _lengths(design: Design, rng: np.random.Generator) -> Iterator[int]:
+    """Of one engine's groups, without end: those at the edges of a beat and of the maximum, and between."""
+    most, lanes = design.engine.max_elements, design.lanes
+    if design.engine.elements is not None:
+        while True:
+            yield most
+    longest = min(most, max(MOST_ELEMENTS // (TOGETHER * 3), 1))
+    edges = [m for m in (1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes, longest - 1, longest) if 1 <= m <= longest]
+    while True:
+        yield int(rng.choice(edges)) if rng.random() < 0.25 else int(rng.integers(1, longest + 1))
+
+
+def _wrong(design: Design, rng: np.random.Generator) -> int:
+    """Beats too many or, where the length is fixed, too few."""
+    beats = design.plan.shape.max_beats
+    if design.plan.shape.fixed and beats > 1 and rng.random() < 0.5:
+        return -int(rng.integers(1, beats))
+    return int(rng.integers(1, 4))
+
+
+def call_of(engine: Engine, direction: str, m: int, groups: int, rng: np.random.Generator) -> Call:
+    """Groups with parameters, running statistics, flags or a gradient drawn for them."""
+    x = data_of(rng, engine.precision.bits, groups, m)
+    arguments: dict[str, Any] = {}
+    if engine.norm.affine != "none":
+        arguments = dict(affine(engine, m if engine.norm.affine == "element" else groups, rng))
+        for values in arguments.values():
+            rng.shuffle(values)
+    if direction == "inference":
+        if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
+            lo, hi = int(x.min()), int(x.max())
+            deviation = rng.uniform(0, max(hi, 1), groups) * 2.0 ** -rng.integers(0, engine.precision.bits, groups)
+            arguments |= {"mean": rng.uniform(lo, hi, groups), "deviation": deviation}
+        return engine.inference_call(x, **arguments)
+    if engine.norm.sampling:
+        arguments["sampled"] = rng.random(m) < rng.choice([0.1, 0.5, 1.0])
+        arguments["sampled"][rng.integers(m)] = True
+    if "c0" in engine.program("forward").graph.inputs:
+        rail = 1 << (engine.precision.bits - 1)
+        pivot = np.floor(x.mean(axis=1)) + rng.choice([0, 0, 1, -1, 5, rail // 2], groups)
+        arguments["pivot"] = np.clip(pivot, -rail, rail - 1).astype(np.int64)
+    if direction == "forward":
+        return engine.forward_call(x, **arguments)
+    lo, hi = engine.precision.dx_frac_range
+    dx_frac = int(rng.integers(lo, hi + 1)) if rng.random() < 0.5 else None
+    dy = data_of(rng, engine.precision.bits, groups, m)
+    return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
+
+
+def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
+    """Every scale and offset; among them constant groups, rails, one outlier, two values, few values, one side."""
+    rail = 1 << (bits - 1)
+    scale = rail * 2.0 ** rng.uniform(-bits, 0.5, (groups, 1))
+    centre = rng.uniform(-rail, rail, (groups, 1)) * rng.choice([0, 0.3, 1], (groups, 1))
+    raw = rng.normal(centre, scale, (groups, m))
+    kind = rng.integers(0, 12, groups)
+    raw[kind == 0] = raw[kind == 0, :1]
+    raw[kind == 1] = rng.choice([-rail, rail], (int((kind == 1).sum()), m))
+    raw[kind == 2] = rng.choice([-rail, rail], (int((kind == 2).sum()), 1))
+    for g in np.flatnonzero(kind == 3):
+        raw[g] = raw[g, 0]
+        raw[g, rng.integers(m)] = rng.choice([-rail, rail])
+    for g in np.flatnonzero(kind == 4):
+        raw[g] = rng.choice(rng.integers(-rail, rail, 2), m)
+    near = np.flatnonzero(kind == 5)
+    raw[near] = np.round(raw[near, :1]) + (rng.random((len(near), m)) < 0.3)
+    raw[kind == 6] = np.maximum(raw[kind == 6], 0)
+    raw[kind == 7] = rng.uniform(-rail, rail, (int((kind == 7).sum()), m))
+    return np.clip(np.round(raw), -rail, rail - 1).astype(np.int64)
