@@ -56,7 +56,9 @@ def test_tools_take_it(made: Path) -> None:
         assert max(map(len, text.splitlines())) <= 120
         for line in text.splitlines():
             assert "lint_off" not in line or "// " in line, "a waiver without a reason"
-    find_yosys().run(f"read_verilog {name}.v {name}_axis.v; hierarchy -check -top {name}_axis; proc; check", plain.parent)
+    find_yosys().run(
+        f"read_verilog {name}.v {name}_axis.v; hierarchy -check -top {name}_axis; proc; check", plain.parent
+    )
     if shutil.which("iverilog"):
         subprocess.run(["iverilog", "-g2005", "-o", str(made / "o"), str(plain), str(axis)], check=True)
     if (tool := verilator()) is not None:
