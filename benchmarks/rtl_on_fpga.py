@@ -74,10 +74,10 @@ def main() -> None:
 
 
 def page(lines: list[str], command: str, seeds: int) -> str:
-    about = f"""`{command}`: LFE5U-85F, speed grade 6, yosys and nextpnr, median of {seeds} seeds, out of context. LUT are the
-placer's TRELLIS_COMB. 8 bits, replay on chip, flip-flops packed into block RAMs and multipliers (docs/synthesis.md); nextpnr times
-neither inside block RAMs nor inside multipliers. "By hand": LUT / FF / DSP, MHz of a prototype of the plain case that was
-optimised by hand, without results, keep flags and loaded registers."""
+    about = f"""`{command}`: LFE5U-85F, speed grade 6, yosys and nextpnr, median of {seeds} seeds, out of context.
+LUT are the placer's TRELLIS_COMB. 8 bits, replay on chip, flip-flops packed into block RAMs and multipliers
+(docs/synthesis.md); nextpnr times neither inside block RAMs nor inside multipliers. "By hand": LUT / FF / DSP, MHz of a
+prototype of the plain case that was optimised by hand, without results, keep flags and loaded registers."""
     return "\n".join(["# Generated engines on ECP5", "", about, "", *lines, ""])
 
 
