@@ -147,7 +147,7 @@ class Expressions:
         """Extended to the context's width by its own sign, if ``sign`` is the context's."""
         if isinstance(value, Const):
             number = value.value
-            if width == 1:
+            if width == 1 and not sign:
                 return Text(literal(number & 1, Shape(1)))
             if not -(1 << width - 1) <= number < 1 << width:
                 number &= (1 << width) - 1
