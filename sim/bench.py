@@ -23,12 +23,13 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from .streams import Driver, Mismatch, Monitor, Pace, always, bursts, describe, stalls
+from .streams import Driver, Gate, Mismatch, Monitor, Pace, always, bursts, describe, stalls
 from .tops import Axis, Plain, Top
 from .vectors import Group, load
 
 HOME = Path(__file__).resolve().parents[1]
 PATIENCE = 500  # cycles without any transfer, besides those that the design itself may take
+BLOCKED_BEATS = 80  # more than a design can hold besides its groups
 MOST_GROUPS = 12  # of a test that does not need them all
 
 
@@ -78,17 +79,25 @@ class Bench:
         self.reset_signal.value = 1 - TOP.reset_active
 
     async def play(
-        self, groups: Sequence[Group], pace_in: Pace = always, pace_out: Pace = always, stop_after: int | None = None
+        self,
+        groups: Sequence[Group],
+        pace_in: Pace = always,
+        pace_out: Pace = always,
+        stop_after: int | None = None,
+        gates: dict[str, Gate] | None = None,
     ) -> dict[str, Driver | Monitor]:
-        """Sends groups and compares what comes out; the ends of all channels. ``stop_after`` so many cycles."""
+        """Sends groups and compares what comes out; the ends of all channels. ``stop_after`` so many cycles;
+        ``gates``: output streams with a pace of their own."""
+        gates = gates or {}
         inputs, outputs = TOP.inputs(groups, self.rng), TOP.outputs(groups)
         ends: dict[str, Driver | Monitor] = {}
         for channel in inputs:
             ends[channel.name] = Driver(self.dut, channel, pace_in, ends)
         for channel in outputs:
-            ends[channel.name] = Monitor(self.dut, channel, pace_out)
+            ends[channel.name] = Monitor(self.dut, channel, gates.get(channel.name, pace_out))
         everybody, edge = list(ends.values()), RisingEdge(self.clock)
-        patience = PATIENCE + 2 * (TIME["overhead"] + TIME["sweeps"] * max(MAX_BEATS, TIME["min_beats"]))
+        quiet = TIME["overhead"] + TIME["sweeps"] * max(MAX_BEATS, TIME["min_beats"])
+        patience = PATIENCE + 2 * quiet
         cycle = moved = 0
         waiting = [e for e in everybody if not e.finished]
         while waiting:
@@ -97,6 +106,9 @@ class Bench:
             if [e for e in everybody if e.step(cycle)]:
                 moved = cycle
                 waiting = [e for e in waiting if not e.finished]
+            elif cycle - moved == quiet and gates:
+                for gate in set(gates.values()):
+                    gate.idle()
             elif cycle - moved > patience:
                 raise Mismatch(f"no transfer in {patience} cycles; awaited: {describe(everybody)}")
             if cycle == stop_after:
@@ -138,7 +150,8 @@ async def golden(dut: Any) -> None:
 
 @cocotb.test()
 async def cycles(dut: Any) -> None:
-    """Groups of one length take as long as the manifest says, a beat every cycle where they are long enough."""
+    """Groups of one length take as long as the manifest says, a beat every cycle where they are long enough. (Behind
+    AXI4-Stream short ones may take longer, since their words come and go one by one.)"""
     bench = Bench(dut, "cycles")
     await bench.start()
     runs = sorted(_uniform(GROUPS), key=lambda run: (run[0].elements, len(run)))
@@ -150,11 +163,11 @@ async def cycles(dut: Any) -> None:
         apart = max(beats, TIME["min_beats"])
         expected = TIME["sweeps"] * (beats - 1) + (len(groups) - 1) * apart + TIME["overhead"]
         told = f"{len(groups)} groups of {beats} beats"
-        if took != expected:
+        if not expected <= took <= expected + TOP.slack * len(groups):
             raise Mismatch(f"{told} took {took} cycles, {expected} by the manifest's formula")
-        if beats >= TIME["min_beats"] and out.last - out.first + 1 != len(groups) * beats:
+        if beats >= TIME["min_beats"] + TOP.slack and out.last - out.first + 1 != len(groups) * beats:
             raise Mismatch(f"{told} came out in {out.last - out.first + 1} cycles, not a beat every cycle")
-        dut._log.info("%s took the %d cycles of the formula", told, took)
+        dut._log.info("%s took %d cycles, %d by the formula", told, took, expected)
 
 
 @cocotb.test()
@@ -176,6 +189,21 @@ async def random_bursts(dut: Any) -> None:
     groups, longest = _some(GROUPS, bench.rng), 2 * MAX_BEATS
     await bench.play(groups, bursts(bench.rng, min(longest, 60)), bursts(bench.rng, min(longest, 60)))
     await bench.play(groups, always, bursts(bench.rng, 200))
+    bench.expect_error(0)
+
+
+@cocotb.test()
+async def blocked_outputs(dut: Any) -> None:
+    """An output takes nothing until the design is full and stands, then a little, then everything: each, then all."""
+    bench = Bench(dut, "blocked")
+    await bench.start()
+    beats = max(-(-g.elements // TOP.lanes) for g in GROUPS)
+    longest = [g for g in GROUPS if -(-g.elements // TOP.lanes) == beats]
+    groups = [longest[k % len(longest)] for k in range(max(6, -(-BLOCKED_BEATS // beats)))]
+    names = [channel.name for channel in TOP.outputs([])]
+    for blocked in (*([name] for name in names), names):
+        gate = Gate(bench.rng.randint(1, 20), 0)
+        await bench.play(groups, gates=dict.fromkeys(blocked, gate))
     bench.expect_error(0)
 
 

@@ -36,6 +36,21 @@ def bursts(rng: random.Random, longest: int) -> Pace:
     return lambda: next(ahead)
 
 
+class Gate:
+    """Shut until nothing moves any more; then open for a while, the last time for good."""
+
+    def __init__(self, *openings: int) -> None:
+        self.openings, self.left, self.shut = list(openings), 0, True
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return not self.shut or self.left >= 0
+
+    def idle(self) -> None:
+        self.left = self.openings.pop(0) if self.openings else 0
+        self.shut = self.left > 0
+
+
 class Mismatch(AssertionError):
     """The design's answer is not the reference's."""
 

@@ -118,6 +118,7 @@ class Top:
     """What both tops have in common: beats in and out, and in which order a host sends."""
 
     clock, reset, reset_active = "clk", "rst", 1
+    slack = 0  # cycles that a group may take besides the engine's own
 
     def __init__(self, manifest: dict[str, Any]) -> None:
         self.manifest, self.lanes = manifest, int(manifest["lanes"])
@@ -247,6 +248,8 @@ class Axis(Top):
         super().__init__(manifest)
         self.name = f"{manifest['top']}_axis"
         self.axis = manifest["axis"]
+        packets = [*self.axis["parameters"].values(), self.axis["results"]]
+        self.slack = sum(word["words"] for packet in packets for word in packet) + 2  # one after the other
         self._beats = {about["stream"]: about for about in self.axis["beats"]}
         self._wiring = {prefix: self._wires(about) for prefix, about in self._beats.items()}
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from hwnorm.engine import Engine
-from hwnorm.errors import HwnormError
 from hwnorm.files import write_folder
 from hwnorm.norms.catalog import CATALOG
 from hwnorm.rtl import simulate
@@ -112,7 +111,7 @@ def subset() -> list[Case]:
         Case("l2-bs", "one-pass", "backward", 4, 1, axis=True),
         Case("fold-sign", "threshold", "inference", 8, 3, axis=True),
         Case("l1", "positive-part", "forward", 8, 3, True, external=True),
-        Case("l1", "positive-part", "backward", 8, 3, external=True),
+        Case("l2", "one-pass", "backward", 8, 3, external=True),
         Case("l2", "two-pass", "forward", 8, 4, True, external=True, axis=True),
         Case("range", "two-sweep", "forward", 8, 1, external=True),
         *(Case("l2", "one-pass", "forward", 8, p, f, elements=n) for p, f, n in ((1, False, 220), (4, True, 900))),
@@ -135,7 +134,7 @@ def _outcome(case: Case, seed: int) -> dict[str, Any]:
     try:
         report = case.run(seed)
         found |= {"ok": True, "elements": report.elements, "missed": sorted(report.coverage.missed)}
-    except (HwnormError, ValueError, AssertionError) as fault:
+    except Exception as fault:  # a fault of ours in one design is no reason to leave out the others
         found |= {"ok": False, "told": f"{type(fault).__name__}: {fault}"}
     return found | {"seconds": round(time.monotonic() - started, 1)}
 

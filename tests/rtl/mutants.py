@@ -20,7 +20,7 @@ from hwnorm.rtl import simulate
 from hwnorm.synth import process
 
 COUNT, SEED = 20, 4
-ELEMENTS, MORE_ELEMENTS = 250, 2500  # random ones, in the bench's own run and in each further one
+ELEMENTS, MORE_ELEMENTS = simulate.RANDOM_ELEMENTS, 6000  # random ones, in the bench's own run and in each further one
 MORE_SEEDS = (11, 12)
 LIMIT_S = 60.0  # a mutant may run in circles
 DESIGNS = [

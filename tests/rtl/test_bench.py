@@ -47,6 +47,14 @@ def test_every_bit_equals_the_reference(case: matrix.Case, simulator: Find) -> N
     )
 
 
+@pytest.mark.xfail(
+    raises=KeyError, strict=True, reason="the second sweep reads a flag that only an on-chip memory keeps"
+)
+@pytest.mark.parametrize("norm", ["l1", "range"])
+def test_backward_with_memories_outside(norm: str) -> None:
+    matrix.Case(norm, matrix.Engine(norm, 8, 13).form, "backward", external=True).emitted()
+
+
 # The bench can fail
 
 
