@@ -24,7 +24,7 @@ LOG = logging.getLogger("hwnorm")
 ROUND = 1 << 26  # elements at a time
 COMPILED = 1 << 23  # the same, for one stream
 CALL = 1 << 20  # of one call of the reference
-STREAMS = 1024
+STREAMS = 2048
 IN_A_ROW = 64  # groups of a stream, at most
 
 

@@ -18,13 +18,14 @@ from hwnorm.gates import Mutant, mutants, mutated
 from hwnorm.rtl.check import BLOCK, Folder, compare, differences, golden_batches, pieces, resets, timed
 from hwnorm.rtl.check_bench import Outcome
 from hwnorm.rtl.check_random import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
+from hwnorm.rtl.check_redundant import redundant
 from hwnorm.rtl.check_streams import Bools, Queue, Segment, queues_of
 
 DRAWS = 24  # random streams for each survivor, in each round
 ROUNDS = 2
 CYCLES = 4000
 STREAMS = 2048  # at a time
-COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by")  # of what survived
+COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "equivalent")  # of what survived
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Score:
     total: int
     by_vectors: int
     survivors: list[Mutant]
+    redundant: list[bool]  # of each survivor, whether it is proven to change nothing
     source: str  # the file whose lines the mutants name
 
     @property
@@ -48,15 +50,18 @@ class Score:
                 "pin": f"{m.pin}[{m.bit}]",
                 "fault": m.mode.value,
                 "by": f"{m.control[0]}[{m.control[1]}]" if m.control else "",
+                "equivalent": "proven" if same else "",
             }
-            for m in self.survivors
+            for m, same in zip(self.survivors, self.redundant, strict=True)
         ]
 
     def __str__(self) -> str:
-        share = 100 * self.killed / max(self.total, 1)
+        share, equivalent = 100 * self.killed / max(self.total, 1), sum(self.redundant)
+        others = 100 * self.killed / max(self.total - equivalent, 1)
         return (
             f"{self.killed} of {self.total} mutants killed ({share:.1f} %): {self.by_vectors} by the golden vectors, "
-            f"{self.killed - self.by_vectors} by groups at random; {len(self.survivors)} survived"
+            f"{self.killed - self.by_vectors} by groups at random; {len(self.survivors)} survived, of which "
+            f"{equivalent} are proven to change nothing ({others:.1f} % of the others killed)"
         )
 
 
@@ -73,7 +78,7 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
     by_vectors = len(faults) - len(left)
     for turn in range(ROUNDS):
         left = _survivors(folder, left, _random(folder, seed + 1 + turn), seed)
-    return Score(len(faults), by_vectors, left, f"rtl/{folder.name}.v")
+    return Score(len(faults), by_vectors, left, redundant(folder.optimised, left), f"rtl/{folder.name}.v")
 
 
 def _standard(folder: Folder, seed: int) -> Draw:
