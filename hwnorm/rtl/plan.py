@@ -354,7 +354,7 @@ class Plan:
 
     def replay_depth(self, number: int) -> int:
         """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
-        return self.shape.max_beats + self._handed_on(number - 1) + 4
+        return self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
