@@ -36,7 +36,7 @@ class Kind(Enum):
     ABS = "abs"
     SIGN = "sign"
     SELECT = "select"
-    POWER = "power"  # 1 << a
+    POWER = "power"  # 1 << (a - param)
     SHIFT = "shift"  # a >> b, rounded down
     SHIFT_LEFT = "shift_left"  # a << b
     SATURATE = "saturate"  # clipped to the cell's format
@@ -156,11 +156,11 @@ class Cells:
             return self.const(lo)
         return self._make(kind, (a,), lo, hi, param=amount, name=name)
 
-    def power(self, a: Cell) -> Cell:
-        """1 << a."""
+    def power(self, a: Cell, less: int = 0) -> Cell:
+        """1 << (a - less)."""
         if a.is_const:
-            return self.const(1 << a.param)
-        return self._make(Kind.POWER, (a,), 1 << a.lo, 1 << a.hi, latency=1)
+            return self.const(1 << (a.param - less))
+        return self._make(Kind.POWER, (a,), 1 << (a.lo - less), 1 << (a.hi - less), latency=1, param=less)
 
     def shift(self, a: Cell, by: Cell) -> Cell:
         """a >> by for by >= 0, rounded down: a register after every two bits of the amount."""

@@ -18,7 +18,7 @@ from amaranth.hdl import Cat, Signal
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.control import Control
 from hwnorm.rtl.plan import Plan
-from hwnorm.rtl.replay import Queue, Replay, Space
+from hwnorm.rtl.replay import LateSpace, Queue, Replay, Space
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 from hwnorm.rtl.table import TableBlock
@@ -122,7 +122,7 @@ class EngineBlock(Block):
             width = sum(len(port) for port in before.passed.values())
             depth = self.plan.replay_depth(number)
             replay = Replay(f"replay_{number}", width, depth)
-            space = Space(f"space_{number}", replay.depth)
+            space = LateSpace(f"space_{number}", replay.depth)
             self.place(f"replay_{number}", replay)
             self.place(f"space_{number}", space)
             assert before.pass_valid is not None

@@ -394,7 +394,7 @@ class Elements:
         if shift.is_const:
             return self.offset(node, c.const(1 << (shift.param - 1))) if shift.param > 0 else self.value(node)
         assert shift.lo > 0, f"{node!r}: a shift that may be none has no half"
-        return self.offset(node, c.power(c.sub(shift, c.const(1))))
+        return self.offset(node, c.power(shift, 1))
 
     # Adding a value per group where it costs least
 

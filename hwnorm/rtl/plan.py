@@ -95,9 +95,8 @@ class SweepPlan:
 
     @cached_property
     def sums_at(self) -> int:
-        """The depth at which all reductions of a group are known."""
-        trees = [self.ready[r.args[0]] + self.tree_latency + 1 for r in self.reductions]
-        return max([1, *trees])
+        """The depth of a group's last beat at which all reductions are known."""
+        return max((self.ready[r.args[0]] + self.tree_latency for r in self.reductions), default=0)
 
     @property
     def tree_latency(self) -> int:
@@ -354,7 +353,7 @@ class Plan:
 
     def replay_depth(self, number: int) -> int:
         """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
-        return self.shape.max_beats + self._handed_on(number - 1) + 4
+        return self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""

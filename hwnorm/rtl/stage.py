@@ -275,7 +275,7 @@ class StageBlock(Block):
         return feed[0]
 
     def _pulse(self, name: str, cell: Cell, load: Any) -> Any:
-        """2**a is a bit that comes a cycles late: a counter."""
+        """2**(a - less) is a bit that comes so many cycles late: a counter."""
         (arg,) = cell.args
         value, left = self._value(arg), self.register(name, shape_of(Format.holding(-1, arg.hi)), init=-1)
         with self.m.If(~left[-1]):
@@ -284,7 +284,7 @@ class StageBlock(Block):
             self.m.d.sync += left.eq(value)
         with self.m.If(self.start):
             self.m.d.sync += left.eq(-1)
-        return left == 0
+        return left == cell.param
 
     def _magnitude(self, name: str, cell: Cell, load: Any) -> Any:
         """Negated where it is negative: inverted, and 1 added."""

@@ -90,7 +90,7 @@ class SweepBlock(Block):
                 neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
                 values.append(value if self.tail is None else Mux(kept, value, Const(neutral, shape_of(arg.format))))
             total = self._sum_of_beat(cell, values) if cell.kind is Kind.SUM else self._extreme_of_beat(cell, values)
-            wanted = self.plan.sums_at - 1  # the accumulator is one more
+            wanted = self.plan.sums_at
             for late in range(depth + self.plan.tree_latency, wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
                 self.m.d.sync += delayed.eq(total)
@@ -123,14 +123,17 @@ class SweepBlock(Block):
         return Mux((a > b) if cell.kind is Kind.RMAX else (a < b), a, b)
 
     def _accumulated(self, cell: Cell, value: Any, depth: int) -> Any:
-        """The group's first beat overwrites; a cycle without a beat changes nothing."""
+        """What has come so far and this beat: with the group's last one that is the result, and the register behind it
+        starts anew, by its own reset, for a beat that may come in the next cycle."""
         whole = self.output(cell.name, shape_of(cell.format))
-        first = self.at("first", depth)
+        (arg,) = cell.args
+        neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
+        before = self.register(f"{cell.name}_before", shape_of(cell.format), init=neutral, reset_less=False)
+        self.m.d.comb += whole.eq(before + value if cell.kind is Kind.SUM else self._better(cell, before, value))
         with self.m.If(self.at("valid", depth)):
-            if cell.kind is Kind.SUM:
-                self.m.d.sync += whole.eq(Mux(first, 0, whole) + value)
-            else:
-                self.m.d.sync += whole.eq(Mux(first, value, self._better(cell, whole, value)))
+            self.m.d.sync += before.eq(whole)
+        with self.m.If(self.at("last", depth)):
+            self.m.d.sync += before.eq(neutral)
         return whole
 
     # What goes in and out beside the sums

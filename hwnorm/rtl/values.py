@@ -55,7 +55,7 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
         case Kind.SELECT:
             return Mux(a[0], a[1], a[2])
         case Kind.POWER:
-            return Cat(a[0] == bit for bit in range(cell.hi.bit_length()))
+            return Cat(a[0] == bit + cell.param for bit in range(cell.hi.bit_length()))
         case Kind.SHIFT:
             return a[0] >> a[1]
         case Kind.SHIFT_LEFT:
