@@ -4,7 +4,7 @@ PYTHON ?= python3
 NETWORK ?= resnet110.yaml
 BIN := .venv/bin
 
-.PHONY: estimate test test-long lint reports bench clean
+.PHONY: estimate test test-long regression lint reports bench clean
 
 # The main job: what normalization costs in a network. `make estimate NETWORK=mobilenet-v2`
 estimate: .venv/used
@@ -16,6 +16,11 @@ test: .venv/tested lint
 # The full sweeps: every width, every length, every distribution.
 test-long: .venv/tested
 	$(BIN)/python -m pytest -n 2 -m "long or not long"
+
+# Every catalogue entry, form, direction, width and number of lanes through the bench: hours; it goes on where it stood.
+# `make regression SEED=2 ONLY=l1-` for other random groups, or some of the designs.
+regression: .venv/tested
+	$(BIN)/python tests/rtl/matrix.py --seed $(or $(SEED),1) --only '$(ONLY)'
 
 lint: .venv/tested
 	$(BIN)/ruff check .

@@ -138,13 +138,20 @@ def _parser() -> _OneLineParser:
     rtl.set_defaults(run=_gen_rtl)
     _generation(rtl)
     rtl.add_argument("--replay", choices=("onchip", "external"), default="onchip", help="default onchip")
+    rtl.add_argument(
+        "--apply", choices=("auto", "table", "multiply"), default="auto", help="how the last sweep maps an element"
+    )
 
     simulate = commands.add_parser("simulate", parents=[printing], help="check a generated folder bit for bit")
     simulate.set_defaults(run=_simulate, parser=simulate)
     simulate.add_argument("folder", type=Path, metavar="DIR")
     simulate.add_argument("--elements-total", type=_count, metavar="N", help="and N random elements more, in bulk")
     simulate.add_argument("--mutants", type=_positive, metavar="N", help="how many of N planted faults the check finds")
-    simulate.add_argument("--seed", type=_whole, default=0, metavar="N", help="of what is drawn at random; default 0")
+    simulate.add_argument(
+        "--with", dest="simulator", choices=("verilator", "icarus"), help="its cocotb bench; default: gates, in NumPy"
+    )
+    simulate.add_argument("--seed", type=_whole, metavar="N", help="of what is drawn at random")
+    simulate.add_argument("--axis", action="store_true", help="the engine behind AXI4-Stream (with --with)")
 
     synth = commands.add_parser("synth", parents=[printing], help="synthesis, and placement where the family has it")
     synth.set_defaults(run=_synth, parser=synth)
@@ -178,6 +185,15 @@ def _generation(parser: _OneLineParser) -> None:
     length.add_argument("--max-elements", type=int, metavar="M", help="groups of 1 to M elements; default 1024")
     parser.add_argument("--guard", type=int, default=4, metavar="G", help="guard bits, 2 to 8; default 4")
     parser.add_argument("--reciprocal", choices=("restoring", "pwl", "newton"), default="restoring", help="the unit")
+    parser.add_argument(
+        "--activation",
+        choices=("none", "relu", "srelu", "sign", "ternary"),
+        default="none",
+        help="fused with the output; default none",
+    )
+    parser.add_argument(
+        "--momentum-bits", type=int, metavar="K", help="forward updates running statistics, with momentum 2^-K"
+    )
     parser.add_argument("--name", help="of the design; default says what it is: l1_forward_b8_p4")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 
@@ -316,7 +332,8 @@ def _gen_rtl(options: argparse.Namespace) -> int:
     from hwnorm.rtl.emit import check_name, emit
 
     def one(engine: Engine, direction: str, name: str, command: str) -> dict[str, bytes]:
-        return emit(Design(engine, direction, options.lanes, options.replay == "external"), name, command)
+        external = options.replay == "external"
+        return emit(Design(engine, direction, options.lanes, external, apply=options.apply), name, command)
 
     return _generate(options, check_name, one)
 
@@ -352,29 +369,39 @@ def _generate(
 
 def _simulate(options: argparse.Namespace) -> int:
     from hwnorm.bundle import manifest
-    from hwnorm.hls import bulk, simulate
 
+    if options.axis and not options.simulator:
+        options.parser.error("--axis is for --with verilator or icarus")
+    if options.simulator and (options.mutants or options.elements_total):
+        options.parser.error("--mutants and --elements-total run without --with")
     for folder, about in manifest.read(options.folder):
-        if about["kind"] == "rtl":
-            _simulate_rtl(options, folder, about)
-            continue
-        simulate.check(about, folder, bulk=options.elements_total is not None)
-        print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
-        if options.elements_total:
-            engine = manifest.engine_of(about)
-            report = bulk.bulk(engine, about["direction"], folder, options.elements_total, _progress(options))
-            print(f"{about['name']}, in bulk: {report}")
+        if about["kind"] != "rtl":
+            _simulate_hls(options, folder, about)
+        elif options.simulator:
+            _simulate_by_bench(options, folder, about)
+        else:
+            _simulate_by_gates(options, folder, about)
     return 0
 
 
-def _simulate_rtl(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
-    """By gates, without any tool but Python's."""
+def _simulate_by_bench(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    from hwnorm.rtl import simulate
+
+    simulate.check(about, folder)
+    simulator = simulate.find(options.simulator)
+    report = simulate.simulate(folder, about, simulator, 1 if options.seed is None else options.seed, options.axis)
+    _emit(options, "\n".join([f"{report.top}: {report}", *(f"{report.top}, {o}" for o in report.coverage.lines())]))
+
+
+def _simulate_by_gates(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    """Without any tool but Python's."""
     from hwnorm.rtl import check, check_bulk, check_mutants
 
+    seed = options.seed or 0
     LOG.info("making a netlist of %s", about["name"])
     found = check.check_manifest(folder, about)
     if options.mutants:
-        score = check_mutants.score(found, options.mutants, options.seed)
+        score = check_mutants.score(found, options.mutants, seed)
         rows = [[record[column] for column in check_mutants.COLUMNS] for record in score.records()]
         if options.format in ("table", "markdown"):
             _emit(options, Table(check_mutants.COLUMNS, rows, f"{found.name}: {score}").render(options.format))
@@ -382,10 +409,24 @@ def _simulate_rtl(options: argparse.Namespace, folder: Path, about: dict[str, An
             LOG.info("%s: %s", found.name, score)
             _emit(options, Table(check_mutants.COLUMNS, rows).render(options.format))
         return
-    lines = check.check(found, options.seed)
+    lines = check.check(found, seed)
     if options.elements_total:
-        lines.append(f"in bulk: {check_bulk.bulk(found, options.elements_total, _progress(options), options.seed)}")
+        lines.append(f"in bulk: {check_bulk.bulk(found, options.elements_total, _progress(options), seed)}")
     _emit(options, "\n".join(f"{found.name}: {line}" for line in lines))
+
+
+def _simulate_hls(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    from hwnorm.bundle import manifest
+    from hwnorm.hls import bulk, simulate
+
+    simulate.check(about, folder, bulk=options.elements_total is not None)
+    if options.simulator or options.mutants or options.seed is not None:
+        raise InputError(f"{folder}: --with, --mutants and --seed are for folders of gen-rtl")
+    print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
+    if options.elements_total:
+        engine = manifest.engine_of(about)
+        report = bulk.bulk(engine, about["direction"], folder, options.elements_total, _progress(options))
+        print(f"{about['name']}, in bulk: {report}")
 
 
 def _progress(options: argparse.Namespace) -> Callable[[int], None]:

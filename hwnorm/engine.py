@@ -6,6 +6,7 @@ integer view (``forward``, ``backward``, ``inference``) and the float64 one (``e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property, partial
 from math import ceil, log2, pi, sqrt
@@ -20,13 +21,16 @@ from hwnorm.exact import Exact
 from hwnorm.fixed import Format, Ints
 from hwnorm.ir import Graph, Node, Op, Rate, Setting, mask_symbol
 from hwnorm.norms import catalog, fold
+from hwnorm.norms.activation import ACTIVATIONS, activated
 from hwnorm.norms.form import Form
+from hwnorm.norms.running import keeps_running, with_running
 from hwnorm.precision import Precision, Scaled, assign_types, quantise
 from hwnorm.results import Backward, Forward, Saved
 from hwnorm.views.count import OpCount, Phase, count
 from hwnorm.views.int_ref import Call, Program, Value
 
 Floats = npt.NDArray[np.float64]
+MOMENTUM_BITS = range(1, 17)
 SMALLEST_GAMMA = 0.25  # that dx's natural scale reckons with, where gamma is one an element
 GAUSSIAN = sqrt(pi / 2)  # L1BN Theorem 1: standard deviation over mean absolute deviation
 
@@ -56,13 +60,18 @@ class Engine:
         pivot_window: int = 0,
         temperature: float = 50.0,
         delta: float = 0.5,
+        activation: str = "none",
+        momentum_bits: int | None = None,
         checked: bool = False,
     ) -> None:
         self.norm = catalog.find(norm)
         if form is not None and form not in self.norm.forms:
             raise ValueError(f"norm {norm!r} has no form {form!r}: {did_you_mean(form, self.norm.forms)}")
         self.form = form or next(iter(self.norm.forms), "")
-        self.precision = Precision(bits, guard, reciprocal)
+        if momentum_bits is not None and momentum_bits not in MOMENTUM_BITS:
+            raise ValueError(f"momentum_bits must be 1 to {MOMENTUM_BITS[-1]}, not {momentum_bits!r}")
+        self.momentum_bits = momentum_bits
+        self.precision = Precision(bits, guard, reciprocal, momentum_bits=momentum_bits or 0)
         if (elements is None) == (max_elements is None):
             raise ValueError("give either elements (of every group) or max_elements (of the longest)")
         self.elements = elements
@@ -80,6 +89,9 @@ class Engine:
             raise ValueError(f"eps must be a finite number, at least 0, not {eps!r}")
         self.eps, self.x_frac, self.gaussian = eps, x_frac, gaussian
         self.pivot_window, self.temperature, self.delta = pivot_window, temperature, delta
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {activation!r}: {did_you_mean(activation, ACTIVATIONS)}")
+        self.activation = activation
         self._checked = checked
         self._backward_programs: dict[int, Program] = {}
 
@@ -96,7 +108,11 @@ class Engine:
         if builder is None:
             raise ValueError(f"norm {self.norm.name!r} has no {direction} datapath")
         graph: Graph = builder()
-        return graph
+        if direction == "forward" and self.momentum_bits is not None:
+            if not keeps_running(graph):
+                raise ValueError(f"norm {self.norm.name!r} keeps no running statistics")
+            graph = with_running(graph, self.momentum_bits)
+        return activated(graph, self.activation)
 
     @cached_property
     def _forward(self) -> Program:
@@ -187,13 +203,16 @@ class Engine:
         *,
         sampled: npt.ArrayLike | None = None,
         pivot: npt.ArrayLike | None = None,
+        running: Mapping[str, npt.ArrayLike] | None = None,
     ) -> Forward:
         """x: integers, shape (groups, elements), or (groups, ...) with axes of the elements' own. y has x's shape.
 
         ``sampled``: flags of the elements that sampled statistics look at, the same in every group. ``pivot``: of form
-        pivot, ``saved.values["next_pivot"]`` of the batch before; 0 where there is none yet.
+        pivot, ``saved.values["next_pivot"]`` of the batch before; 0 where there is none yet. ``running``: with
+        ``momentum_bits`` the running ``mean`` and ``spread``, real, one a group; what becomes of them stands in
+        ``saved.values["next_mean"]`` and ``["next_spread"]``.
         """
-        call = self.forward_call(x, gamma, beta, sampled=sampled, pivot=pivot)
+        call = self.forward_call(x, gamma, beta, sampled=sampled, pivot=pivot, running=running)
         found = call.run()
         saved = Saved(call.inputs | found, call.setting, np.shape(x), self._kind)
         return Forward(found["y"].v.reshape(np.shape(x)), saved)
@@ -206,15 +225,21 @@ class Engine:
         *,
         sampled: npt.ArrayLike | None = None,
         pivot: npt.ArrayLike | None = None,
+        running: Mapping[str, npt.ArrayLike] | None = None,
     ) -> Call:
         """What ``forward`` computes, not computed yet."""
         program = self._forward
-        _check_used(program.graph, self.norm.name, sampled=sampled, c0=pivot)
+        _check_used(program.graph, self.norm.name, sampled=sampled, c0=pivot, running_mean=running)
         stream = operands.stream("x", x, self.precision.bits)
         inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
         inputs |= self._sample(program, stream, sampled)
         if "c0" in program.graph.inputs:
             inputs["c0"] = self._pivot(pivot, len(stream))
+        for name in ("mean", "spread"):
+            node = program.graph.inputs.get(f"running_{name}")
+            if node is not None:
+                held = operands.per_group(name, (running or {}).get(name, 0.0), len(stream))
+                inputs[node.name] = operands.quantised(name, held, self.precision.role(node.role))
         return Call(program, inputs, self._setting_of(stream, inputs))
 
     def backward(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Backward:
@@ -348,6 +373,7 @@ class Engine:
             rail=1 << (self.precision.bits - 1),
             l1_scale=GAUSSIAN if self.gaussian else 1.0,
             temperature=self.temperature,
+            delta=self.delta,
             window=self.pivot_window,
         )
 
@@ -401,7 +427,7 @@ def _check_used(graph: Graph, norm: str, **given: Any) -> None:
     all norms alike, and those that have none leave them.)"""
     for name, value in given.items():
         if name not in graph.inputs and value is not None:
-            word = "pivot" if name == "c0" else name
+            word = {"c0": "pivot", "running_mean": "running"}.get(name, name)
             raise ValueError(f"norm {norm!r} has no use for {word} here")
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hwnorm import operands
 from hwnorm.ir import Graph, Rate, Setting
+from hwnorm.norms.activation import activated
 from hwnorm.norms.form import Form
 from hwnorm.precision import Fixed
 from hwnorm.results import Backward, Floats, Forward, Saved
@@ -92,8 +93,7 @@ class Exact:
         builder = getattr(self._form, direction)
         if builder is None:
             raise ValueError(f"norm {self.engine.norm.name!r} computes nothing in the {direction} direction")
-        graph: Graph = builder()
-        return graph
+        return activated(builder(), self.engine.activation)
 
     def _affine(self, graph: Graph, x: Floats, gamma: npt.ArrayLike, beta: npt.ArrayLike) -> dict[str, Floats]:
         found = {}

@@ -78,6 +78,7 @@ class Setting:
     share: float = 0.5  # of the virtual samples in a mixed statistic, Sampling Eq. 4
     weight: float = 1.0  # of the standardization loss
     temperature: float = 50.0  # of the constant scale, sReLU Eq. 6
+    delta: float = 0.5  # of a ternary activation
     window: int = 0  # how far a pivot may lie from the mean
 
     @property

@@ -78,6 +78,7 @@ class Precision:
     guard: int = 4
     reciprocal: str = "restoring"
     dx_frac: int = 0
+    momentum_bits: int = 0  # running statistics move by 2**-momentum_bits of the difference
 
     def __post_init__(self) -> None:
         if self.bits not in BITS:
@@ -113,6 +114,11 @@ class Precision:
     @property
     def _gain(self) -> tuple[int, int, tuple[int, int]]:
         return self.bits + self.guard, self.y_frac, (max(2, self.guard - 1), self.bits + self.guard)
+
+    @property
+    def _running_frac(self) -> int:
+        """Five bits below the smallest step, or running statistics stick before they arrive."""
+        return max(self.bits + self.guard + 1, self.momentum_bits + 5)
 
     @cached_property
     def _roles(self) -> dict[str, Role]:
@@ -151,6 +157,9 @@ class Precision:
             "inv": Scaled(b + g),
             "gain": Scaled(width, y_frac, shift),
             "gain_hat": Scaled(width + HAT_BITS, self.hat_frac, shift),
+            "momentum": Fixed(self.momentum_bits),
+            "running_mean": Fixed(self._running_frac, b + self._running_frac),
+            "running_spread": Fixed(self._running_frac, 2 * b + 3 + self._running_frac),
             # backward
             "q": Fixed(b + g),
             "q_sampled": Fixed(b + g, clips=True),  # elements outside the sample may lie any number of sigmas away

@@ -1,0 +1,1 @@
+"""The cocotb bench of every generated design. It needs cocotb alone, and reads manifest and vectors alone."""

@@ -16,6 +16,7 @@ from hwnorm.views.int_ref import Call
 
 SEED = 7
 MOST_ELEMENTS = 60_000  # of one call: of very long groups there are fewer
+MOST_LENGTHS = 64  # that are drawn before they repeat
 
 
 def cases(engine: Engine, direction: str, lanes: int) -> Iterator[Call]:
@@ -23,6 +24,49 @@ def cases(engine: Engine, direction: str, lanes: int) -> Iterator[Call]:
     rng = np.random.default_rng(SEED)
     for m in _lengths(engine, lanes):
         yield _call(engine, direction, _data(rng, engine.precision.bits, m), rng)
+
+
+def drawn(engine: Engine, direction: str, seed: int, most_elements: int) -> Iterator[Call]:
+    """Random groups, so many elements at least: every length up to the maximum where there are few, else any, short
+    as often as long ones; of every scale, so that gains and their shifts are; dead groups and rails among them."""
+    rng = np.random.default_rng(seed)
+    longest = engine.max_elements
+    if engine.elements is not None:
+        lengths = [longest]
+    elif longest <= MOST_LENGTHS:
+        lengths = [longest, *rng.permutation(longest) + 1]
+    else:
+        some = np.exp2(rng.uniform(0, np.log2(longest), MOST_LENGTHS)).astype(int)
+        lengths = [longest, *some, *rng.integers(1, longest + 1, MOST_LENGTHS // 4)]
+    spent = 0
+    while spent < most_elements:
+        for m in lengths:
+            groups = int(rng.integers(1, 12))
+            yield _call(engine, direction, _drawn_data(rng, engine.precision.bits, groups, int(m)), rng, drawing=True)
+            spent += groups * int(m)
+            if spent >= most_elements:
+                return
+
+
+def _drawn_data(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
+    """Any deviation from a fraction of a bit to beyond the rails, any mean; now and then rails alone, or a constant."""
+    lo, hi = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    rows = []
+    for _ in range(groups):
+        deviation = 2.0 ** rng.uniform(-2, bits)
+        row = rng.uniform(lo, hi) + deviation * rng.standard_normal(m)
+        match rng.integers(10):
+            case 0:
+                row = rng.choice([lo, hi], m)
+            case 1:
+                row = np.full(m, rng.integers(lo, hi + 1))
+            case 2:
+                row = np.where(np.arange(m) == rng.integers(m), rng.integers(lo, hi + 1), rng.integers(lo, hi + 1))
+            case 3:
+                row = np.full(m, rng.integers(lo, hi))
+                row[rng.integers(m)] += 1
+        rows.append(row)
+    return np.clip(np.round(rows), lo, hi).astype(np.int64)
 
 
 def _lengths(engine: Engine, lanes: int) -> list[int]:
@@ -54,11 +98,15 @@ def _data(rng: np.random.Generator, bits: int, m: int) -> Ints:
     return np.clip(np.round(some), lo, hi).astype(np.int64)
 
 
-def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> Call:
+def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator, drawing: bool = False) -> Call:
+    """``drawing``: also what the cases that decide leave at its default."""
     groups, m = x.shape
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
         arguments = affine(engine, m if engine.norm.affine == "element" else groups, rng)
+        if drawing:
+            gamma = arguments["gamma"]
+            gamma *= np.where(rng.random(len(gamma)) < 0.5, np.exp2(rng.uniform(-6, 0, len(gamma))), 1)
     if direction == "inference":
         if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
             lo, hi = int(x.min()), int(x.max())
@@ -66,11 +114,23 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator) -> 
         return engine.inference_call(x, **arguments)
     if engine.norm.sampling:
         arguments["sampled"] = np.arange(m) % 3 == 0
-    call = engine.forward_call(x, **arguments)
+        if drawing:
+            arguments["sampled"] = rng.random(m) < rng.uniform(0.1, 1)
+            arguments["sampled"][rng.integers(m)] = True
+    if drawing and "c0" in engine.program("forward").graph.inputs:
+        arguments["pivot"] = np.clip(x.mean(axis=1).astype(np.int64) + rng.integers(-2, 3, groups), x.min(), x.max())
     if direction == "forward":
-        return call
-    dy = _data(rng, engine.precision.bits, m)[rng.permutation(groups)]
-    return engine.backward_call(dy, engine.forward(x, **arguments).saved)
+        if engine.momentum_bits is not None:
+            spread = rng.uniform(0, 4.0 ** (engine.precision.bits - 1), groups)
+            arguments["running"] = {"mean": rng.uniform(int(x.min()), int(x.max()) + 1, groups), "spread": spread}
+        return engine.forward_call(x, **arguments)
+    if not drawing:
+        dy = _data(rng, engine.precision.bits, m)[rng.permutation(groups)]
+        return engine.backward_call(dy, engine.forward(x, **arguments).saved)
+    dy = _drawn_data(rng, engine.precision.bits, groups, m)
+    lo, hi = engine.precision.dx_frac_range
+    scale = int(rng.integers(lo, hi + 1)) if rng.random() < 0.5 else None
+    return engine.backward_call(dy, engine.forward(x, **arguments).saved, scale)
 
 
 def affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, Ints]:

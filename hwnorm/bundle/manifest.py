@@ -49,6 +49,8 @@ def manifest(
         "eps": engine.eps,
         "x_frac": engine.x_frac,
         "gaussian": engine.gaussian,
+        "activation": engine.activation,
+        "momentum_bits": engine.momentum_bits,
         "error_bound_lsb": engine.error_bound_lsb,
         "formats": {word: _format(engine, direction, word, fmt) for word, fmt in _formats(engine, direction).items()},
         "sweeps": moved.sweeps,
@@ -108,6 +110,8 @@ def engine_of(choices: Mapping[str, Any]) -> Engine:
         eps=choices.get("eps", 1e-5),
         x_frac=choices.get("x_frac", 0),
         gaussian=choices.get("gaussian", True),
+        activation=choices.get("activation", "none"),
+        momentum_bits=choices.get("momentum_bits"),
     )
 
 

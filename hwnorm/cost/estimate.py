@@ -111,7 +111,7 @@ class Result:
             return {}
         flat = [p for layer in self.passes for p in layer]
         found = {
-            "cycles": Figure(sum(p.cycles for p in flat), Origin.ASSUMED),
+            "cycles": Figure(sum(p.cycles for p in flat), Origin.FITTED, 0),
             "time_s": Figure(sum(p.seconds for p in flat), Origin.ASSUMED),
             "dram_bytes": Figure(sum(p.dram_bytes for p in flat), Origin.ASSUMED),
             "sram_bytes": Figure(sum(p.sram_bytes for p in flat), Origin.ASSUMED),
@@ -288,8 +288,7 @@ def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: 
     engine = Engine(norm, bits, max_elements=max(p.elements for p in placed if p.norm.name == norm))
     count = engine.count(phase)
     streams = {
-        direction: Stream.of(engine.program(direction), traffic, engine.precision, machine.lanes)
-        for direction, traffic in count.traffic.items()
+        direction: Stream.of(engine, direction, traffic, machine.lanes) for direction, traffic in count.traffic.items()
     }
     return Counted(count, streams)
 

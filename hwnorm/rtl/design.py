@@ -1,16 +1,15 @@
-"""An engine's direction as hardware: what was asked for, the plan, the Amaranth module."""
+"""An engine's direction as hardware: what was asked for, and the plan of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hwnorm.engine import Engine
 from hwnorm.ir import Node, Setting
-from hwnorm.rtl.engine import EngineBlock
 from hwnorm.rtl.lower import Range
 from hwnorm.rtl.plan import Plan, Shape
-from hwnorm.views.int_ref import constants
+from hwnorm.views.int_ref import Program, constants
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,16 @@ class Design:
     lanes: int
     external: bool = False
     results: bool = True
+    apply: str = "auto"  # table, multiply
 
     @cached_property
     def shape(self) -> Shape:
-        return Shape(self.lanes, self.engine.max_elements, self.baked, self.external, self.results)
+        shape = Shape(self.lanes, self.engine.max_elements, self.baked, self.external, self.results)
+        return replace(shape, table=self.apply == "table" or (self.apply == "auto" and self._table_wins(shape)))
+
+    def _table_wins(self, shape: Shape) -> bool:
+        """Where every group is long enough that nobody waits for its table."""
+        return shape.fixed and shape.max_beats >= 1 << self.engine.precision.bits
 
     @property
     def baked(self) -> Setting | None:
@@ -40,7 +45,12 @@ class Design:
 
     @cached_property
     def plan(self) -> Plan:
-        return Plan(self.engine.program(self.direction), self.shape, self.settings, self._saved_ranges())
+        return Plan(self.program, self.shape, self.settings, self._saved_ranges())
+
+    @property
+    def program(self) -> Program:
+        """What is read again from outside is read as it was: nothing is kept between sweeps."""
+        return replace(self.engine.program(self.direction), keeps=not self.external)
 
     def _saved_ranges(self) -> dict[Node, Range]:
         """Of what the forward pass saved for this one."""
@@ -53,10 +63,7 @@ class Design:
         """What the registers of a layer are loaded with."""
         found: dict[str, int] = {}
         if self.plan.lowering.registers:
-            values = constants(self.engine.program(self.direction), setting)
+            values = constants(self.program, setting)
             for name, node in self.plan.lowering.register_nodes.items():
                 found[name], found[f"{name}_frac"] = values[node]
         return {name: found[name] for name in self.plan.lowering.registers}
-
-    def block(self, name: str) -> EngineBlock:
-        return EngineBlock(self.plan, name)

@@ -18,23 +18,24 @@ from hwnorm.errors import InputError
 from hwnorm.rtl import axis, verilog
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock, Stream
+from hwnorm.rtl.inventory import inventory
 from hwnorm.synth.targets import find_target
 
 LANES = range(1, 65)
 SCRIPTS = ("ecp5", "ice40-up5k")  # targets that a folder brings a script for
-BENCH = ("bench.py", "streams.py", "vectors.py", "coverage.py", "Makefile")
+BENCH = ("__init__.py", "bench.py", "streams.py", "tops.py", "vectors.py", "Makefile")
 
 
 def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
     """Every file of the folder by its name."""
     check(design.engine, design.direction, design.lanes)
-    block = design.block(name)
+    block = EngineBlock(design.plan, name)
     vectors = golden(design, block)
     frame = _frame(design, block, name, command)
     about = manifest.manifest(design.engine, design.direction, design.lanes, "rtl", name, command, vectors)
     found: dict[str, bytes] = {
         f"rtl/{name}.v": verilog.text(block, frame["header"]).encode(),
-        f"rtl/{name}_axis.v": _rendered("rtl/axis.v.j2", frame | axis.frame(block.streams, design.lanes)),
+        f"rtl/{name}_axis.v": axis.broken(_rendered("rtl/axis.v.j2", frame | axis.frame(block.streams, design.lanes))),
         **{f"vectors/{file}": data for file, data in vectors.render().items()},
         "vectors/README.md": _text("vectors.md").encode(),
         "README.md": _rendered("rtl/README.md.j2", frame),
@@ -101,20 +102,22 @@ def _about(design: Design, block: EngineBlock) -> dict[str, Any]:
             "overhead": plan.overhead,
             "max_beats": plan.shape.max_beats,
         },
+        "datapath": inventory(plan),
         "stages": {str(n): stage.latency for n, stage in plan.stages.items()},
     }
 
 
 def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[str, Any]:
     engine, plan = design.engine, design.plan
-    program = engine.program(design.direction)
+    program = design.program
     outputs = {node: word for word, node in program.graph.outputs.items()}
-    title = (
-        f"{engine.norm.summary}: {design.direction}, {engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
-    )
-    stages = []
+    sizes = f"{engine.precision.bits} bits, {design.lanes} lanes, form {engine.form}"
+    title = f"{engine.norm.summary}: {design.direction}, {sizes}"
+    stages: list[dict[str, Any]] = []
     for number, sweep in enumerate(program.schedule.sweeps, 1):
-        stages.append({"number": number, "equations": equations((*sweep.evaluates, *sweep.reduces, *sweep.then), outputs)})
+        stages.append(
+            {"number": number, "equations": equations((*sweep.evaluates, *sweep.reduces, *sweep.then), outputs)}
+        )
     header = [title, engine.norm.cite, f"Made by: {command}", ""]
     for stage in stages:
         header.append(f"Sweep {stage['number']} and what is known after it:")

@@ -1,11 +1,11 @@
 """The whole datapath: controls, sweeps, stages and memories of one plan, behind valid/ready streams.
 
-    in_*      beats of elements (with --replay external in1_*, in2_*, ..., one stream a sweep)
-    group_*   what a group is handed with: gamma, beta, what the forward pass saved
-    layer_*   registers of a layer; taken only when no group is inside, and before any further group's fields
-    out_*     beats of results (of an earlier sweep than the last: out1_*, ...)
-    result_*  what is known per group
-    error     a group's length was wrong; stays until reset
+in_*      beats of elements (with --replay external in1_*, in2_*, ..., one stream a sweep)
+group_*   what a group is handed with: gamma, beta, what the forward pass saved
+layer_*   registers of a layer; taken only when no group is inside, and before any further group's fields
+out_*     beats of results (of an earlier sweep than the last: out1_*, ...)
+result_*  what is known per group
+error     a group's length was wrong; stays until reset
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from amaranth.hdl import Cat, Signal
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.control import Control
 from hwnorm.rtl.plan import Plan
-from hwnorm.rtl.replay import Queue, Replay, Space
+from hwnorm.rtl.replay import LateSpace, Queue, Replay, Space
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
+from hwnorm.rtl.table import TableBlock
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -52,10 +53,9 @@ class EngineBlock(Block):
         super().__init__(name)
         self.plan, self.shape = plan, plan.shape
         self.streams: list[Stream] = []
-        self.sweeps = [SweepBlock(s, self.shape) for s in plan.sweeps]
-        self.stages = {
-            n: StageBlock(s, plan.results, released=n < len(plan.sweeps)) for n, s in plan.stages.items()
-        }
+        self.sweeps: list[SweepBlock | TableBlock] = [SweepBlock(s, self.shape) for s in plan.sweeps[:-1]]
+        self.sweeps.append((TableBlock if plan.tabulated else SweepBlock)(plan.sweeps[-1], self.shape))
+        self.stages = {n: StageBlock(s, plan.results, released=n < len(plan.sweeps)) for n, s in plan.stages.items()}
         self.controls = [
             Control(
                 s,
@@ -69,6 +69,7 @@ class EngineBlock(Block):
         self.spaces: dict[int, list[Any]] = {s.number: [] for s in plan.sweeps}
         self.outputs_idle: list[Any] = []
         self.last_out: Any = None
+        self._place()
         self._inputs()
         self._replays()
         self._queues()
@@ -77,11 +78,16 @@ class EngineBlock(Block):
         self._fields()
         self._layer()
         self._results()
+
+    def _place(self) -> None:
+        """In the order in which a group meets them."""
+        if 0 in self.stages:
+            self.place("stage_0", self.stages[0])
         for k, (control, sweep) in enumerate(zip(self.controls, self.sweeps, strict=True), 1):
             self.place(f"control_{k}", control)
             self.place(f"sweep_{k}", sweep)
-        for number, stage in self.stages.items():
-            self.place(f"stage_{number}", stage)
+            if k in self.stages:
+                self.place(f"stage_{k}", self.stages[k])
 
     # Beats in
 
@@ -116,7 +122,7 @@ class EngineBlock(Block):
             width = sum(len(port) for port in before.passed.values())
             depth = self.plan.replay_depth(number)
             replay = Replay(f"replay_{number}", width, depth)
-            space = Space(f"space_{number}", replay.depth)
+            space = LateSpace(f"space_{number}", replay.depth)
             self.place(f"replay_{number}", replay)
             self.place(f"space_{number}", space)
             assert before.pass_valid is not None
@@ -147,7 +153,7 @@ class EngineBlock(Block):
             if sweep.write_tail is not None:
                 packed.append(sweep.write_tail)
             queue = Queue(f"{prefix}_queue", sum(len(p) for p in packed), depth)
-            space = Space(f"{prefix}_space", depth)
+            space = Space(f"{prefix}_space", depth - 1)
             self.place(queue.name, queue)
             self.place(space.name, space)
             valid, ready = self.output(f"{prefix}_valid"), self.input(f"{prefix}_ready")
@@ -191,11 +197,24 @@ class EngineBlock(Block):
             if number - 1 in self.stages:
                 stage = self.stages[number - 1]
                 assert control.token is not None and control.release is not None and stage.release is not None
-                m.d.comb += [
-                    control.token.eq(stage.token),
-                    control.release.eq(sweep.release),
-                    stage.release.eq(sweep.release),
-                ]
+                m.d.comb += stage.release.eq(sweep.release)
+                if isinstance(sweep, TableBlock):
+                    self._through_table(control, sweep, stage)
+                else:
+                    m.d.comb += [control.token.eq(stage.token), control.release.eq(sweep.release)]
+
+    def _through_table(self, control: Control, table: TableBlock, stage: StageBlock) -> None:
+        """The control waits for the group's table; there may be others behind it."""
+        assert control.token is not None and control.release is not None
+        m, armed = self.m, Signal(name="table_armed")
+        m.d.sync += armed.eq(control.arm)
+        m.d.comb += [
+            table.token.eq(stage.token),
+            table.arm.eq(control.arm),
+            table.ended.eq(control.issue_last),
+            control.token.eq(table.complete),
+            control.release.eq(armed),
+        ]
 
     # Values per group
 
@@ -299,7 +318,7 @@ class EngineBlock(Block):
     def _results(self) -> None:
         m = self.m
         for stage in self.stages.values():
-            if stage.result_valid is None:
+            if stage.result_valid is None or stage.result_ready is None:
                 continue
             valid, ready = self.output("result_valid"), self.input("result_ready")
             m.d.comb += [valid.eq(stage.result_valid), stage.result_ready.eq(ready)]

@@ -112,7 +112,7 @@ class Lowering:
         c, kind = self.cells, self.types[node]
         values = [found[node] for found in self.constants]
         sources = [s for s in kind.scale if s not in self.exponents]
-        if self.is_baked:
+        if self.is_baked or node.role == "momentum":
             for source in sources:
                 self.exponents[source] = c.const(values[0][1])
             return c.const(values[0][0])
@@ -193,10 +193,11 @@ class Lowering:
                 shift = c.sub(self.frac(source), c.const(frac))
                 return self._rounded(self.stat(arg), shift, self.types[node].format, rounding, node.name)
             case Scaled(width, base, (lo, hi)):
-                unit = c.unit(Gain(width, base, lo, hi), (self.stat(arg), self.frac(source)), f"gain_{node.name}")
+                magnitude, negative = self._magnitude(arg)
+                unit = c.unit(Gain(width, base, lo, hi), (magnitude, self.frac(source)), f"gain_{node.name}")
                 self.exponents[node] = c.port(unit, "exponent", base + lo, base + hi, f"{node.name}_frac")
-                top = (1 << width) - 1
-                return c.port(unit, "mantissa", -top if source.lo < 0 else 0, top)
+                mantissa = c.port(unit, "mantissa", 0, (1 << width) - 1)
+                return mantissa if negative is None else c.select(negative, c.sub(c.const(0), mantissa), mantissa)
             case Widened(_, extra):
                 over = c.sub(self.frac(source), self.dx_frac())
                 least = c.const(self.precision.guard)
@@ -208,6 +209,19 @@ class Lowering:
                 return c.shift_left(self.stat(arg), left, kind.lo, kind.hi, node.name)
             case other:
                 raise AssertionError(f"{node!r}: cannot round to {other}")
+
+    def _magnitude(self, node: Node) -> tuple[Cell, Cell | None]:
+        """A product by its factors' magnitudes, and whether it is negative: the sign is put back behind the gain."""
+        c = self.cells
+        if node.op is Op.MUL and not node.name:
+            (a, a_negative), (b, b_negative) = (self._magnitude(arg) for arg in node.args)
+            flags = [f for f in (a_negative, b_negative) if f is not None]
+            assert len(flags) < 2, f"{node!r} has two signed factors"
+            return self._product(a, b, ""), flags[0] if flags else None
+        value = self.stat(node)
+        if value.lo >= 0:
+            return value, None
+        return c.absolute(value), c.greater(c.const(0), value)
 
     def _stat_align(self, node: Node) -> Cell:
         shift, fmt = self._align_shift(node)
@@ -380,7 +394,7 @@ class Elements:
         if shift.is_const:
             return self.offset(node, c.const(1 << (shift.param - 1))) if shift.param > 0 else self.value(node)
         assert shift.lo > 0, f"{node!r}: a shift that may be none has no half"
-        return self.offset(node, c.power(c.sub(shift, c.const(1))))
+        return self.offset(node, c.power(shift, 1))
 
     # Adding a value per group where it costs least
 

@@ -20,10 +20,14 @@ from functools import cached_property
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
 from hwnorm.rtl.lower import Lowering, Range
+from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
 
 FROM_PORT, FROM_REPLAY = 1, 2  # cycles from the decision to issue a beat to its data at depth 0
+TABLE_BITS = 9  # of the widest element that is looked up
+TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
+LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
 HANDOVER = 1  # cycles from a stage's token to a sweep that is ready to issue
 
 
@@ -36,6 +40,7 @@ class Shape:
     baked: Setting | None = None  # the layer that is built in; None: registers are loaded
     external: bool = False  # every sweep reads from outside
     results: bool = True  # what is known per group is put out
+    table: bool = False  # the last sweep looks its results up, if it can
 
     @property
     def max_beats(self) -> int:
@@ -90,9 +95,8 @@ class SweepPlan:
 
     @cached_property
     def sums_at(self) -> int:
-        """The depth at which all reductions of a group are known."""
-        trees = [self.ready[r.args[0]] + self.tree_latency + 1 for r in self.reductions]
-        return max([1, *trees])
+        """The depth of a group's last beat at which all reductions are known."""
+        return max((self.ready[r.args[0]] + self.tree_latency for r in self.reductions), default=0)
 
     @property
     def tree_latency(self) -> int:
@@ -131,38 +135,17 @@ class SweepPlan:
                 return range(depth, depth + 1)
 
     @property
+    def maps(self) -> bool:
+        """Whether the sweep does no more than map one narrow stream, so that a table can do it."""
+        streams = list(self.arriving.values())
+        alone = len(streams) == 1 and streams[0].format.width <= TABLE_BITS
+        only_writes = bool(self.writes) and not self.reductions and not self.passes and not self.carries
+        return alone and only_writes and all(c.kind is not Kind.FIRST for c in topological(self.writes.values()))
+
+    @property
     def released_at(self) -> int:
         """The depth of a group's first beat at which the stage before may change what it handed over."""
         return max((depth for _, depth in self.operands), default=0)
-
-
-@dataclass(eq=False)
-class StagePlan:
-    """The values per group between two sweeps. Time 0 is when what it starts from stands in its registers."""
-
-    number: int
-    captured: list[Cell]
-    cells: list[Cell]  # in order, static ones among them
-    outputs: list[Cell]  # what anything later reads
-    takes_fields: bool = False
-    puts_results: bool = False
-
-    @cached_property
-    def ready(self) -> dict[Cell, int]:
-        found = dict.fromkeys(self.captured, 0)
-        for cell in self.cells:
-            assert not (cell.static and cell.kind is Kind.UNIT), f"{cell!r} is computed on the host"
-            found[cell] = 0 if cell.static else self.starts(cell, found) + cell.latency
-        return found
-
-    @staticmethod
-    def starts(cell: Cell, ready: dict[Cell, int]) -> int:
-        return max((ready.get(a, 0) for a in cell.args), default=0)
-
-    @cached_property
-    def latency(self) -> int:
-        """Cycles from time 0 until the token."""
-        return max((self.ready.get(c, 0) for c in self.outputs), default=0)
 
 
 class Plan:
@@ -179,7 +162,6 @@ class Plan:
         self.results = self._results()
         self.control = self._control()
         self.stages = self._stages()
-        # after this nothing is lowered any more
 
     # Sweeps
 
@@ -194,9 +176,25 @@ class Plan:
         plan.reductions = [self.lowering.reduction(n, elements.value(n.args[0])) for n in sweep.reduces]
         names = {node: name for name, node in self.program.graph.outputs.items()}
         plan.writes = {names[n]: elements.value(n) for n in sweep.writes}
+        if number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps:
+            plan.writes = {name: self._in_order(cell) for name, cell in plan.writes.items()}
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
         return plan
+
+    def _in_order(self, cell: Cell) -> Cell:
+        """A cell of a sweep whose elements are all values in order: what is linear in them is a running sum."""
+        if cell.rate is Rate.STAT or cell.kind is Kind.STREAM:
+            return cell
+        if cell.kind is Kind.ADD:
+            for product, offset in (cell.args, cell.args[::-1]):
+                if product.kind is Kind.MUL and offset.rate is Rate.STAT:
+                    x, step = sorted(product.args, key=lambda a: a.kind is not Kind.STREAM)
+                    if x.kind is Kind.STREAM and step.rate is Rate.STAT and not step.static:
+                        c, low = self.lowering.cells, (-x.lo).bit_length() - 1
+                        start = c.sub(offset, c.left(step, low)) if x.lo else offset
+                        return c.ramp(cell, x, step, start)
+        return self.lowering.cells.rebuilt(cell, tuple(self._in_order(a) for a in cell.args))
 
     def _beat(self, number: int) -> list[Node]:
         """What reaches a sweep: what it reads, and what later ones read but nobody from here on evaluates."""
@@ -281,11 +279,11 @@ class Plan:
             leaves = {c for c in here if c.kind in (Kind.FIELD, Kind.CONTROL, *REDUCTIONS)}
             needed = outputs | {a for c in here - leaves for a in c.args}
             coming = _roots({c for c in needed if c in users and at[c] < number})
-            local = topological([*(here - leaves), *(c for c in needed if c.static)], stop=leaves | coming)
+            local = {*topological([*(here - leaves), *(c for c in needed if c.static)], stop=leaves | coming)}
             stages[number] = StagePlan(
                 number,
                 [c for c in cells if c in leaves | coming],
-                [c for c in local if c not in leaves | coming and not c.is_const and c.kind is not Kind.LAYER],
+                [c for c in cells if c in local - leaves - coming and c.kind not in (Kind.CONST, Kind.LAYER)],
                 [c for c in cells if c in outputs],
                 takes_fields=self.entry == number,
                 puts_results=number == results_at,
@@ -297,6 +295,22 @@ class Plan:
             del stages[0]
         return {number: stages[number] for number in sorted(stages)}
 
+    # The last sweep as a table
+
+    @cached_property
+    def tabulated(self) -> bool:
+        last = self.sweeps[-1]
+        return self.shape.table and last.maps and last.number - 1 in self.stages
+
+    @property
+    def table_size(self) -> int:
+        (stream,) = self.sweeps[-1].arriving.values()
+        return 1 << stream.format.width
+
+    def _written_at(self, sweep: SweepPlan) -> int:
+        """The depth at which results leave a sweep."""
+        return LOOKUP_LATENCY if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
+
     # Time
 
     def interval(self, number: int) -> int:
@@ -305,20 +319,25 @@ class Plan:
         sweep = self.sweeps[number - 1] if number else None
         before = sweep.issue_latency + sweep.sums_at if sweep else 0
         following = self.sweeps[number] if number < len(self.sweeps) else None
-        after = HANDOVER + following.issue_latency + following.released_at if following else 0
+        if following is None:
+            after = 0
+        else:
+            filled = self.tabulated and following is self.sweeps[-1]
+            after = HANDOVER + (FROM_PORT if filled else following.issue_latency) + following.released_at
         return before + 1 + stage.latency + after + 1
 
     @property
     def min_beats(self) -> int:
         """The shortest group that streams without a gap between groups."""
-        return max((self.interval(number) for number in self.stages), default=1)
+        table = self.table_size if self.tabulated else 1
+        return max([table, *(self.interval(number) for number in self.stages)])
 
     @property
     def overhead(self) -> int:
         """Cycles that a single group takes besides issuing its beats once a sweep."""
         last = self.sweeps[-1]
         between = sum(self._handed_on(s.number) for s in self.sweeps[:-1])
-        return between + last.issue_latency + last.writes_at + 2
+        return between + last.issue_latency + self._written_at(last) + 2
 
     def cycles(self, groups: int, beats: int) -> int:
         """From the first beat's acceptance to the last result's, both included, if nobody outside makes it wait."""
@@ -327,16 +346,19 @@ class Plan:
     def _handed_on(self, number: int) -> int:
         """Cycles from a sweep's last beat to the first one of the next sweep."""
         sweep, stage = self.sweeps[number - 1], self.stages[number]
-        return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER
+        filling = 0
+        if self.tabulated and number + 1 == len(self.sweeps):
+            filling = self.table_size + FROM_PORT + self.sweeps[-1].writes_at + HANDOVER
+        return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER + filling
 
     def replay_depth(self, number: int) -> int:
         """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
-        return self.shape.max_beats + self._handed_on(number - 1) + 4
+        return self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
-        return 1 << (sweep.issue_latency + sweep.writes_at + 3).bit_length()
+        return 1 << (sweep.issue_latency + self._written_at(sweep) + 3).bit_length()
 
 
 def _roots(cells: set[Cell]) -> set[Cell]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
 from hwnorm.units.hdl import Block
 
 BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
+LATE_SPACE = 4  # promises that a late count does not know of, and one
 
 
 def rounded_depth(beats: int) -> int:
@@ -44,10 +45,27 @@ class Space(Block):
         left = Signal(range(depth + 1), name="left", init=depth)
         free = Signal(name="has_space", init=1)
         m.d.comb += self.space.eq(free)
-        with m.If(self.promise & ~self.take):
-            m.d.sync += [left.eq(left - 1), free.eq(left != 1)]
-        with m.Elif(self.take & ~self.promise):
-            m.d.sync += [left.eq(left + 1), free.eq(1)]
+        with m.If(self.promise != self.take):
+            m.d.sync += [left.eq(left + Mux(self.take, 1, Const(-1))), free.eq(self.take | (left != 1))]
+
+
+class LateSpace(Block):
+    """The same for a memory that is large enough to do without its last places: what is promised and taken is counted
+    a cycle late and compared one later, so that nothing waits for a carry. ``space``: LATE_SPACE places more are left
+    than are promised as far as is known."""
+
+    def __init__(self, name: str, depth: int) -> None:
+        super().__init__(name)
+        m = self.m
+        self.promise, self.take = self.input("promise"), self.input("take")
+        self.space = self.output("space", init=1)
+        left, free = Signal(range(depth + 1), name="left", init=depth), Signal(name="has_space", init=1)
+        change, up = Signal(name="change"), Signal(name="up")
+        m.d.comb += self.space.eq(free)
+        m.d.sync += [change.eq(self.promise ^ self.take), up.eq(self.take)]
+        with m.If(change):
+            m.d.sync += left.eq(left + Cat(1, (~up).replicate(len(left) - 1)))
+        m.d.sync += free.eq(left[2:].any())
 
 
 class Replay(Block):
@@ -75,7 +93,7 @@ class Replay(Block):
 
 
 class Queue(Block):
-    """Behind a sweep that writes: a small memory with the oldest beat always in sight, valid and ready."""
+    """Behind a sweep that writes: a small memory with the oldest beat always in sight. Holds ``depth - 1`` at most."""
 
     def __init__(self, name: str, width: int, depth: int) -> None:
         super().__init__(name)
@@ -90,13 +108,7 @@ class Queue(Block):
         m.d.comb += self.taken.eq(self.valid & self.ready)
         tail = Pointer(self, "write_address", depth, self.write)
         head = Pointer(self, "read_address", depth, self.taken)
-        held = Signal(range(depth + 1), name="held")
-        some = Signal(name="some")
-        m.d.comb += self.valid.eq(some)
-        with m.If(self.write & ~self.taken):
-            m.d.sync += [held.eq(held + 1), some.eq(1)]
-        with m.Elif(self.taken & ~self.write):
-            m.d.sync += [held.eq(held - 1), some.eq(held != 1)]
+        m.d.comb += self.valid.eq(tail.value != head.value)  # it is never full: one promise less than there are places
         m.d.comb += [
             store.addr.eq(tail.value),
             store.data.eq(self.data_in),

@@ -34,6 +34,7 @@ class SweepBlock(Block):
             cell: self.input(cell.name, cell.format.width * shape.lanes) for cell in plan.arriving.values()
         }
         self._chains: dict[tuple[str, int], Any] = {}
+        self._begin, self._end = self.valid & self.first, self.valid & self.last
         self.operands: dict[Cell, Any] = {}  # inputs
         self.layer: dict[Cell, Any] = {}
         self.lanes = [Lane(plan) for _ in range(shape.lanes)]
@@ -53,12 +54,12 @@ class SweepBlock(Block):
     # Control along the pipeline
 
     def at(self, name: str, depth: int) -> Any:
-        """``valid``, ``first``, ``last`` or ``tail`` at a depth."""
+        """``valid``, ``first``, ``last`` or ``tail`` at a depth; ``first`` and ``last`` are low where ``valid`` is."""
         if depth < 0:
-            return {"valid": self.valid, "first": self.first, "last": self.last, "tail": self.tail}[name]
+            return {"valid": self.valid, "first": self._begin, "last": self._end, "tail": self.tail}[name]
         if (name, depth) not in self._chains:
             earlier = self.at(name, depth - 1)
-            late = self.register(f"{name}_{depth}", len(earlier), reset_less=name != "valid")
+            late = self.register(f"{name}_{depth}", len(earlier), reset_less=name == "tail")
             self.m.d.sync += late.eq(earlier)
             self._chains[name, depth] = late
         return self._chains[name, depth]
@@ -89,7 +90,7 @@ class SweepBlock(Block):
                 neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
                 values.append(value if self.tail is None else Mux(kept, value, Const(neutral, shape_of(arg.format))))
             total = self._sum_of_beat(cell, values) if cell.kind is Kind.SUM else self._extreme_of_beat(cell, values)
-            wanted = self.plan.sums_at - 1  # the accumulator is one more
+            wanted = self.plan.sums_at
             for late in range(depth + self.plan.tree_latency, wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
                 self.m.d.sync += delayed.eq(total)
@@ -122,14 +123,17 @@ class SweepBlock(Block):
         return Mux((a > b) if cell.kind is Kind.RMAX else (a < b), a, b)
 
     def _accumulated(self, cell: Cell, value: Any, depth: int) -> Any:
-        """The group's first beat overwrites; a cycle without a beat changes nothing."""
+        """What has come so far and this beat: with the group's last one that is the result, and the register behind it
+        starts anew, by its own reset, for a beat that may come in the next cycle."""
         whole = self.output(cell.name, shape_of(cell.format))
-        first = self.at("first", depth)
+        (arg,) = cell.args
+        neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
+        before = self.register(f"{cell.name}_before", shape_of(cell.format), init=neutral, reset_less=False)
+        self.m.d.comb += whole.eq(before + value if cell.kind is Kind.SUM else self._better(cell, before, value))
         with self.m.If(self.at("valid", depth)):
-            if cell.kind is Kind.SUM:
-                self.m.d.sync += whole.eq(Mux(first, 0, whole) + value)
-            else:
-                self.m.d.sync += whole.eq(Mux(first, value, self._better(cell, whole, value)))
+            self.m.d.sync += before.eq(whole)
+        with self.m.If(self.at("last", depth)):
+            self.m.d.sync += before.eq(neutral)
         return whole
 
     # What goes in and out beside the sums
@@ -151,7 +155,7 @@ class SweepBlock(Block):
                 name = f"{self.lanes[0].names.of(cell)}_in"
                 self.operands[cell] = self.input(name, shape_of(cell.format))
             copy = self.register(f"{self.lanes[0].names.of(cell)}_at_{depth}", shape_of(cell.format))
-            with self.m.If(self.at("valid", depth - 1) & self.at("first", depth - 1)):
+            with self.m.If(self.at("first", depth - 1)):
                 self.m.d.sync += copy.eq(self.operands[cell])
             copies[cell, depth] = copy
         for key, copy in copies.items():
@@ -193,10 +197,10 @@ class SweepBlock(Block):
     def _strobes(self) -> None:
         plan = self.plan
         self.start = self.output("start")
-        self.m.d.comb += self.start.eq(self.at("valid", plan.sums_at) & self.at("last", plan.sums_at))
+        self.m.d.comb += self.start.eq(self.at("last", plan.sums_at))
         self.release = self.output("release")
         at = plan.released_at
-        self.m.d.comb += self.release.eq(self.at("valid", at) & self.at("first", at))
+        self.m.d.comb += self.release.eq(self.at("first", at))
         self.pass_valid = self.write_valid = self.write_last = self.write_tail = None
         if plan.passes:
             self.pass_valid = self.output("pass_valid")

@@ -55,7 +55,7 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
         case Kind.SELECT:
             return Mux(a[0], a[1], a[2])
         case Kind.POWER:
-            return Cat(a[0] == bit for bit in range(cell.hi.bit_length()))
+            return Cat(a[0] == bit + cell.param for bit in range(cell.hi.bit_length()))
         case Kind.SHIFT:
             return a[0] >> a[1]
         case Kind.SHIFT_LEFT:
@@ -64,7 +64,7 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
             return _saturated(a[0], cell)
         case (
             Kind.CONST | Kind.LAYER | Kind.FIELD | Kind.STREAM | Kind.CONTROL | Kind.LEFT | Kind.RIGHT | Kind.FIRST
-            | Kind.SUM | Kind.RMAX | Kind.RMIN | Kind.UNIT | Kind.PORT
+            | Kind.RAMP | Kind.SUM | Kind.RMAX | Kind.RMIN | Kind.UNIT | Kind.PORT
         ):
             raise AssertionError(f"{cell!r} is no expression")
         case _:

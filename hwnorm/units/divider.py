@@ -45,10 +45,10 @@ class Divider:
 
     def hardware(self, n: Format, d: Format) -> Block:
         """Inputs ``start``, ``n``, ``d``; output ``q``. No reset."""
-        from amaranth.hdl import Cat, Const, signed
+        from amaranth.hdl import Cat, signed
 
         from hwnorm.units.hdl import Block, shape_of
-        from hwnorm.units.serial import read
+        from hwnorm.units.serial import steps
 
         block = Block("divider")
         m = block.m
@@ -56,21 +56,18 @@ class Divider:
         dividend, divisor = block.input("n", shape_of(n)), block.input("d", shape_of(d))
         q = block.output("q", signed(self.width))
 
-        sign = dividend[-1] if n.signed else Const(0, 1)
-        rest = dividend[:-1] if n.signed else dividend
-        padding = self._digits(n) - self.frac - len(rest)
-        size = d.width - d.signed
-        digit, step, _ = read(block, start, [*Const(0, self.frac), *rest, *sign.replicate(padding)])
-
-        live, first, r = block.register("live"), block.register("first"), block.register("r", size + 1)
+        digits, size = self._digits(n), d.width - d.signed
+        step, _ = steps(block, start, digits + 1)  # the last one is q's
+        rest, r = block.register("rest", digits), block.register("r", size + 1)
+        live, first = block.register("live"), block.register("first", init=1)
         subtract = ~r[-1]
         # The first step is the sign's: r is 0 and d hidden, and r becomes -1 + (1 - b).
         addend = Cat(divisor[:size] & (~first).replicate(size), 0) ^ subtract.replicate(size + 1)
-        carry = (subtract & ~first) | (first & ~digit)
-        total = (Cat(1, digit & ~first, r[:-1]) + Cat(carry, addend))[1 : size + 2]
+        carry = (subtract & ~first) | (first & ~rest[-1])
+        total = (Cat(1, rest[-1] & ~first, r[:-1]) + Cat(carry, addend))[1 : size + 2]
         m.d.sync += live.eq(divisor.any())
         with m.If(step):
-            m.d.sync += [r.eq(total), first.eq(0), q.eq(Cat(~total[-1] & live, q))]
+            m.d.sync += [r.eq(total), rest.eq(rest << 1), first.eq(0), q.eq(Cat(subtract & live, q))]
         with m.If(start):
-            m.d.sync += [r.eq(0), first.eq(1)]
+            m.d.sync += [r.eq(0), rest.eq(dividend << self.frac), first.eq(1)]
         return block

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hwnorm.fixed import Format, Ints, bit_length, shift_right
+from hwnorm.units.bits import Timing
 
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
@@ -27,10 +28,9 @@ class Gain:
     ``base`` is the fraction bits of the output: the shift that apply does is sh itself.
 
     A negative product is not negated. |p| = ~p + 1 is the bits of ~p, then ones without end: the leading bits are the
-    same, and it rounds up where the bit below them is set, or all that follow are. The bits are read as by the
-    normaliser, until K and the bit to round by are there or sh has reached shift_hi; for a negative product further,
-    until there is a zero. Latency with n nibbles of the product, and k that K and that bit may lie in, which are read a
-    bit a cycle, k = ceil((width + 4) / 4): n + max(3 k, width) + 9 cycles, interval the same.
+    same, and it rounds up where the bit below them is set, or all that follow are. The bits come from the top, one a
+    cycle, until K and the bit to round by are there or sh has reached shift_hi. Latency: the product's bits but
+    its sign, ``width`` and 7 cycles, interval the same.
     """
 
     width: int
@@ -39,7 +39,7 @@ class Gain:
     shift_hi: int
 
     def latency(self, product: Format, frac: Format) -> int:
-        return _nibbles(product.width - product.signed) + max(3 * _nibbles(self.width + 4), self.width) + 9
+        return _bits(product) + self.width + 7
 
     def compute(self, product: Ints, frac: Ints) -> tuple[Ints, Ints]:
         """(K, fraction bits of K)."""
@@ -60,7 +60,6 @@ class Gain:
         from amaranth.hdl import Cat, Const, Mux, signed
 
         from hwnorm.units.hdl import Block, shape_of
-        from hwnorm.units.serial import leading
 
         block = Block("gain")
         m = block.m
@@ -70,42 +69,97 @@ class Gain:
         span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
         exponent = block.output("exponent", shape_of(span))
 
-        size = product.width - product.signed
-        negative = block.register("negative")
-        flip = negative if product.signed else Const(0, 1)
-        window = block.register("window", self.width + 1)  # and the bit to round by
-        # ``beyond`` is sh - shift_hi for the bits read so far: it counts up to 0 at most.
-        before = self.base + self.shift_hi + 4 * _nibbles(size) + 1
-        reach = Format.holding(min(frac.lo - before, -5), max(frac.hi - before, 0))
-        beyond, tail = block.register("beyond", shape_of(reach)), block.register("tail")
-        full = window[-1] | (beyond >= 0)
-        done = full & ~(flip & tail)
-        bit, fed, skipped, seen = leading(
-            block, start, value[:size], stop=done, flip=flip, single=beyond >= -3, ones=full
-        )
-        with m.If((fed | skipped) & ~full):
-            m.d.sync += beyond.eq(beyond + Mux(skipped, 4, 1))
-        with m.If(fed & ~full):
-            m.d.sync += window.eq(Cat(bit, window))
-        with m.If(fed & full & ~bit):
+        size = _bits(product)
+        sign = value[-1] if product.signed else Const(0, 1)
+        flip = block.register("flip") if product.signed else sign
+        rest, window = block.register("rest", size), block.register("window", self.width + 1)
+        # ``beyond`` is sh - shift_hi for the bits taken so far: it counts up, to 0 at most.
+        before = self.base + self.shift_hi + size + 1
+        reach = Format.holding(min(frac.lo - before, self.shift_lo - self.shift_hi - 2), max(frac.hi - before, 0))
+        beyond = block.register("beyond", shape_of(reach))
+        seen, tail = block.register("seen"), block.register("tail", init=1)  # a one; only ones below the window
+        m.d.sync += rest.eq(Cat(flip, rest))
+        with m.If(beyond[-1] & ~window[-1]):
+            m.d.sync += [beyond.eq(beyond + 1), window.eq(Cat(rest[-1], window)), seen.eq(seen | rest[-1])]
+        with m.Elif(~rest[-1]):
             m.d.sync += tail.eq(0)
         with m.If(start):
-            m.d.sync += [negative.eq(value[-1]), window.eq(0), beyond.eq(point - before)]
-            m.d.sync += tail.eq(point <= before)  # beyond it, zeros lie between window and product
+            m.d.sync += [rest.eq(value[:size] ^ sign.replicate(size)), window.eq(0), beyond.eq(point - before)]
+            m.d.sync += [seen.eq(0), tail.eq(1)]
+            if product.signed:
+                m.d.sync += flip.eq(sign)
+        below = flip & tail & (beyond[-1] | ~beyond.any())  # from beyond > 0 zeros lie between window and product
 
         # |K| is the window's, rounded; 2**(width - 1) where that is 2**width, 2**width - 1 where it clamps.
         ones, half, over = block.register("ones"), block.register("half"), block.register("over")
         carry, shift = ones & half, block.register("shift", shape_of(reach))
-        m.d.sync += [ones.eq(window[1:].all()), half.eq(window[0] | (flip & tail)), over.eq(carry)]
+        m.d.sync += [ones.eq(window[1:].all()), half.eq(window[0] | below), over.eq(carry)]
         m.d.sync += shift.eq(Mux(seen, beyond - carry, 0))
-        clamp, halve, up = block.register("clamp"), block.register("halve"), block.register("up")
-        clamped = shift < self.shift_lo - self.shift_hi
-        m.d.sync += [clamp.eq(clamped), halve.eq(over & ~clamped), up.eq((half & ~over & ~clamped) ^ flip)]
+        low, clamp = block.register("low"), block.register("clamp")
+        halve, up = block.register("halve"), block.register("up")
+        m.d.sync += [low.eq(shift < self.shift_lo - self.shift_hi), clamp.eq(low)]
+        m.d.sync += [halve.eq(over & ~low), up.eq((half & ~over & ~low) ^ flip)]
         magnitude = Cat(window[1:-1] & ~halve.replicate(self.width - 1), window[-1]) | clamp.replicate(self.width)
         m.d.sync += mantissa.eq(Cat(magnitude ^ flip.replicate(self.width), flip).as_signed() + up)
         m.d.sync += exponent.eq(self.base + Mux(clamp, self.shift_lo, self.shift_hi + shift))
         return block
 
+    # Bit by bit
 
-def _nibbles(bits: int) -> int:
-    return -(-bits // 4)
+    def timing(self, product: Format, frac: Format) -> Timing:
+        bits = max(product.width, self._above(frac.hi) + 1)
+        return Timing(bits + 4, bits, {"load": -1, "whole": bits - 1}, least=1)
+
+    def _above(self, frac: int) -> int:
+        """sh - shift_hi of a K that ends with the product's lowest bit."""
+        return frac - self.base + self.width - 1 - self.shift_hi
+
+    def stream(self, product: Format, frac: Format) -> Block:
+        """Of a product that is not negative. Inputs ``clear``, ``bit``, ``load``, ``whole``, ``frac``, which stands
+        still; outputs ``mantissa`` (no sign), ``exponent``.
+
+        ``above`` is sh - shift_hi of a K whose top bit is the one on the wire. K is taken there as long as that is not
+        negative, so as to be no smaller than shift_hi allows; afterwards each one that comes by is a leading one.
+        """
+        from amaranth.hdl import Cat, unsigned
+
+        from hwnorm.units.hdl import Block, shape_of
+
+        assert not product.signed, "a gain's magnitude and sign are apart"
+        block = Block("gain")
+        m, w = block.m, self.width
+        clear, bit = block.input("clear"), block.input("bit")
+        load, whole = block.input("load"), block.input("whole")
+        point = block.input("frac", shape_of(frac))
+        mantissa = block.output("mantissa", unsigned(w), init=(1 << w) - 1)
+        span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
+        exponent = block.output("exponent", shape_of(span), init=self.base + self.shift_lo)
+
+        reach = Format.holding(min(self._above(frac.lo) - self.timing(product, frac).bits, -2), max(self._above(frac.hi), 0))
+        above, taken = block.register("above", shape_of(reach)), block.register("taken", shape_of(reach))
+        recent, window = block.register("recent", w), block.register("window", w + 1)
+        closed = block.register("closed", init=1)
+        m.d.sync += [recent.eq(Cat(recent[1:], bit)), above.eq(above - 1)]
+        with m.If(~closed & (bit | ~above[-1])):
+            m.d.sync += [window.eq(Cat(recent, bit)), taken.eq(above)]
+        with m.If(whole):
+            m.d.sync += closed.eq(1)
+        with m.If(load):
+            m.d.sync += [above.eq(point + self._above(0)), closed.eq(0), taken.eq(0), window.eq(0)]
+        with m.If(clear):
+            m.d.sync += [recent.eq(0), closed.eq(1)]
+
+        # Rounded; 2**(width - 1) where that is 2**width, 2**width - 1 where it clamps.
+        rounded, shift = block.register("rounded", w + 1), block.register("shift", shape_of(reach))
+        m.d.sync += [rounded.eq(window[1:] + window[0]), shift.eq(taken - rounded[-1])]
+        clamp = block.register("clamp")
+        held, near = block.register("held", w), block.register("near", exponent.shape())
+        m.d.sync += [held.eq(Cat(rounded[: w - 1], rounded[w - 1 :].any())), clamp.eq(shift < self.shift_lo - self.shift_hi)]
+        m.d.sync += [near.eq(self.base + self.shift_hi + shift), mantissa.eq(held), exponent.eq(near)]
+        with m.If(clamp):
+            m.d.sync += [mantissa.eq((1 << w) - 1), exponent.eq(self.base + self.shift_lo)]
+        return block
+
+def _bits(product: Format) -> int:
+    """But its sign; at least one."""
+    return max(product.width - product.signed, 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hwnorm.fixed import Format, Ints
+from hwnorm.units.bits import Timing
 
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 class Multiplier:
     """``a * b``, exactly, in as many bits as both have together: signed if one of them is.
 
-    The narrower operand stands at the adder, the wider one is read bit by bit, the lowest first: the sum moves right
-    under it, and the product's low bits fall out. A sign's bit has a negative weight: the last step subtracts.
-    Latency: the wider operand's bits and 2 cycles, interval the same.
+    The narrower operand stands at the adder. The wider one is shifted out bit by bit, the lowest first, and the
+    product's low bits take its place. A sign's bit has a negative weight: the last step subtracts. Latency: the wider
+    operand's bits and 1 cycle, interval the same.
     """
 
     def latency(self, a: Format, b: Format) -> int:
-        return max(a.width, b.width) + 2
+        return max(a.width, b.width) + 1
 
     def format(self, a: Format, b: Format) -> Format:
         return Format(a.width + b.width, a.frac + b.frac, a.signed or b.signed)
@@ -35,7 +36,7 @@ class Multiplier:
         from amaranth.hdl import Cat, Const
 
         from hwnorm.units.hdl import Block, shape_of
-        from hwnorm.units.serial import read
+        from hwnorm.units.serial import steps
 
         block = Block("multiplier")
         m = block.m
@@ -43,15 +44,39 @@ class Multiplier:
         operands = [(block.input("a", shape_of(a)), a), (block.input("b", shape_of(b)), b)]
         (narrow, small), (wide, large) = sorted(operands, key=lambda operand: operand[1].width)
         product = block.output("product", shape_of(self.format(a, b)))
-        digit, step, last = read(block, start, [*reversed(wide)])
+        step, last = steps(block, start, large.width)
         negative = last if large.signed else Const(0, 1)
-        high = product[large.width :]
-        gated = narrow.as_unsigned() & digit.replicate(small.width)
+        gated = narrow.as_unsigned() & product[0].replicate(small.width)
         # One bit more than the operand: the carry, or the sign.
         addend = Cat(gated, gated[-1] & small.signed) ^ negative.replicate(small.width + 1)
+        high = product[large.width :]
         total = (Cat(1, high, high[-1] & small.signed) + Cat(negative, addend))[1 : small.width + 2]
         with m.If(step):
             m.d.sync += product.eq(Cat(product[1 : large.width], total))
         with m.If(start):
-            m.d.sync += high.eq(0)
+            m.d.sync += product.eq(wide.as_unsigned())
+        return block
+
+    # Bit by bit
+
+    def timing(self, factor: Format, value: Format | None = None) -> Timing:
+        return Timing(ready=1, bits=0, serial=True)
+
+    def stream(self, factor: Format, start: int = 0) -> Block:
+        """Inputs ``clear``, ``bit`` and the ``factor``, which stands still; output ``product``, bit by bit.
+
+        What is left of the sum so far lies between 0 and the factor: it never needs a bit more than that.
+        """
+        from hwnorm.units.hdl import Block, shape_of
+
+        block = Block("multiplier")
+        m = block.m
+        clear, bit = block.input("clear"), block.input("bit")
+        value, product = block.input("factor", shape_of(factor)), block.output("product")
+        rest = block.register("rest", shape_of(factor))
+        gated = value.as_unsigned() & bit.replicate(factor.width)
+        total = rest + (gated.as_signed() if factor.signed else gated)
+        m.d.sync += [product.eq(total[0]), rest.eq(total >> 1)]
+        with m.If(clear):
+            m.d.sync += [product.eq(0), rest.eq(0)]
         return block

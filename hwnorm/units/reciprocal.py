@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hwnorm.fixed import Format, Ints, shift_right
+from hwnorm.units.bits import Timing
 from hwnorm.units.normaliser import Normaliser
 
 if TYPE_CHECKING:
@@ -76,20 +77,77 @@ class RestoringReciprocal:
     def hardware(self, d: Format) -> Block:
         from amaranth.hdl import Cat, Const
 
-        from hwnorm.units.serial import read
+        from hwnorm.units.serial import steps
 
         block, divisor, ready = _normalised(self.operand_width, self.width, d)
         m, mantissa = block.m, block.outputs["mantissa"]
         numerator = Cat(divisor[1:], Const(0, self.width), Const(1, 1))
-        digit, step, _ = read(block, ~ready, [*numerator[: self.width]])
-        r = block.register("r", self.operand_width + 1)
+        step, _ = steps(block, ~ready, self.width + 1)  # the last one is R's
+        r = block.register("r", self.operand_width + 1, init=1 << (self.operand_width - 1))
         subtract = ~r[-1]
         addend = Cat(divisor, 0) ^ subtract.replicate(self.operand_width + 1)
-        total = (Cat(1, digit, r[:-1]) + Cat(subtract, addend))[1 : self.operand_width + 2]
-        with m.If(step):
-            m.d.sync += [r.eq(total), mantissa.eq(Cat(~total[-1], mantissa))]
+        total = (Cat(1, mantissa[-1], r[:-1]) + Cat(subtract, addend))[1 : self.operand_width + 2]
+        with m.If(step):  # the quotient takes the numerator's place
+            m.d.sync += [r.eq(total), mantissa.eq(Cat(subtract, mantissa))]
         with m.If(~ready):
-            m.d.sync += [r.eq(numerator[self.width :]), mantissa.eq(0)]
+            m.d.sync += [r.eq(numerator[self.width :]), mantissa.eq(numerator[: self.width])]
+        return block
+
+    # Bit by bit
+
+    def timing(self, d: Format) -> Timing:
+        size = d.width - d.signed
+        events = {"whole": size - 1, "divide": size + 1, "divided": size + 1 + self.width + 1}
+        return Timing(size + self.width + 3, size, events)
+
+    def stream(self, d: Format, start: int) -> Block:
+        """Inputs ``clear``, ``bit``, ``whole``, ``divide``, ``divided`` and ``time``, which counts the cycles and is ``start`` with
+        D's first bit; outputs ``mantissa``, ``exponent``.
+
+        The leading one is the last that comes by: each takes what came before it along, and the time.
+        """
+        from amaranth.hdl import Cat, Const, unsigned
+
+        from hwnorm.units.hdl import Block, shape_of
+
+        block = Block("reciprocal")
+        m, w = block.m, self.operand_width
+        clear, bit, whole = block.input("clear"), block.input("bit"), block.input("whole")
+        divide, divided = block.input("divide"), block.input("divided")
+        mantissa = block.output("mantissa", unsigned(self.width))
+        least = self.width - 1
+        exponent = block.output("exponent", shape_of(Format.holding(least, least + d.width - d.signed + 1)))
+        time = block.input("time", unsigned(len(exponent)))
+
+        recent, below, live = block.register("recent", w), block.register("below", w), block.register("live")
+        none = (start - 1) % (1 << len(time))  # D = 0 has no bits
+        taken = block.register("taken", unsigned(len(time)), init=none)
+        closed = block.register("closed")
+        m.d.sync += recent.eq(Cat(recent[1:], bit))
+        with m.If(bit & ~closed):
+            m.d.sync += [below.eq(recent), taken.eq(time), live.eq(1)]
+        with m.If(whole):
+            m.d.sync += closed.eq(1)
+        with m.If(clear):
+            m.d.sync += [recent.eq(0), below.eq(0), taken.eq(none), live.eq(0), closed.eq(0)]
+
+        divisor, over = block.register("divisor", w), block.register("over")
+        rounded = Cat(below[1:], live) + below[0]
+        m.d.sync += [divisor.eq(Cat(rounded[: w - 1], live)), over.eq(rounded[w])]
+        m.d.sync += exponent.eq((taken + over + (least + 1 - start) % (1 << len(time)))[: len(time)])
+
+        dividing = block.register("dividing")
+        r = block.register("r", w + 1, init=1 << (w - 1))
+        subtract = ~r[-1]
+        addend = Cat(divisor, 0) ^ subtract.replicate(w + 1)
+        total = (Cat(1, mantissa[-1], r[:-1]) + Cat(subtract, addend))[1 : w + 2]
+        with m.If(dividing & live):  # the quotient takes the numerator's place
+            m.d.sync += [r.eq(total), mantissa.eq(Cat(subtract, mantissa))]
+        with m.If(divide):
+            numerator = Cat(divisor[1:], Const(0, self.width), Const(1, 1))
+            m.d.sync += [dividing.eq(1), r.eq(numerator[self.width :]), mantissa.eq(numerator[: self.width])]
+        with m.Elif(divided):
+            m.d.sync += dividing.eq(0)
         return block
 
 
@@ -102,7 +160,7 @@ class TableReciprocal:
     which it passes above the curve. With h = 2**-index_bits that is h**2 / 8 of full scale at the left end of the
     range, half a unit with index_bits = ceil((width - 2) / 2). Rounding adds a half, the words' last bits two
     sixteenths: R is within 1 1/8 units of the exact value (a test tries every D of 12 bits; the worst met is 1.088).
-    Latency: the normaliser's and 4 cycles (words, product, line, clamp).
+    Latency: the normaliser's and 3 cycles: Dn is there one before e; words, product, line, clamp.
     """
 
     operand_width: int
@@ -113,7 +171,7 @@ class TableReciprocal:
         return min(self.operand_width - 1, -(-(self.width - 2) // 2))
 
     def latency(self, d: Format) -> int:
-        return Normaliser(self.operand_width).latency(d) + 4
+        return Normaliser(self.operand_width).latency(d) + 3
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
         dn, e = Normaliser(self.operand_width).compute(d)
@@ -155,15 +213,15 @@ class NewtonReciprocal:
 
     r <- r * (2 - d * r) with d in [1/2, 1) and r in (1, 2], each product truncated to width + 2 fraction bits. The
     seed's error 2**-9 becomes 2**-18, then 2**-36, so that truncation is all that is left: R is within two units of the
-    exact value for width up to 32. Four multiplications. Latency: the normaliser's and 12 cycles: the seed 5, each step
-    3 (product, gap, product), rounding and the clamp 1.
+    exact value for width up to 32. Four multiplications. Latency: the normaliser's and 11 cycles: Dn is there one
+    before e; the seed 5, each step 3 (product, gap, product), rounding and the clamp 1.
     """
 
     operand_width: int
     width: int
 
     def latency(self, d: Format) -> int:
-        return Normaliser(self.operand_width).latency(d) + 12
+        return Normaliser(self.operand_width).latency(d) + 11
 
     def compute(self, d: Ints) -> tuple[Ints, Ints]:
         dn, e = Normaliser(self.operand_width).compute(d)

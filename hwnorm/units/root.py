@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -50,34 +50,30 @@ class Root:
 
     def hardware(self, v: Format) -> Block:
         """Inputs ``start``, ``v``; outputs ``mantissa``, ``exponent``. No reset."""
-        from amaranth.hdl import Cat, Const, signed, unsigned
+        from amaranth.hdl import Cat, signed, unsigned
 
         from hwnorm.units.hdl import Block, shape_of
-        from hwnorm.units.serial import select
 
         block = Block("root")
         m = block.m
         start, value = block.input("start"), block.input("v", shape_of(v))
         pairs = _pairs(v)
+        # q is a step behind r, whose sign is its next bit. So that the first one is 0, r starts at -1, which is as good
+        # as 0: 4 (-1) + p + 3 = 4 * 0 + p - 1. ``taken`` counts the pairs, less all of V's.
+        q = block.output("mantissa", unsigned(self.width))
         span = Format.holding(-pairs - 1, self.width)
-        # The exponent is the pairs taken so far less all of V's, and two cycles ahead of q: it also says where to read.
-        q, exponent = block.output("mantissa", unsigned(self.width)), block.output("exponent", shape_of(span))
-        bits = Cat(value[: v.width - v.signed], Const(0, 1))
-        taken = [bits[2 * (pairs - 1 - i) :][:2] for i in range(pairs)] + [Const(0, 2)] * self.width
-        ring: list[Any] = [Const(0, 2)] * (1 << span.width)
-        for i, pair in enumerate(taken):
-            ring[(i - pairs - 1) % len(ring)] = pair
-        pair, step, r = block.register("pair", 2), block.register("step"), block.register("r", signed(self.width + 2))
+        exponent = block.output("exponent", shape_of(span), init=self.width)
+        taken = block.register("taken", shape_of(span), init=-pairs - 1)
+        rest, r = block.register("rest", 2 * pairs), block.register("r", signed(self.width + 2), init=-1)
         subtract = ~r[-1]
-        total = (Cat(pair, r[:-2]) + Cat(1, 1, q ^ subtract.replicate(self.width)))[: self.width + 2]
-        running = ~q[-1] & (exponent != self.width)
-        m.d.sync += [pair.eq(select(ring, exponent)), step.eq(running)]
-        with m.If(running):
-            m.d.sync += exponent.eq(exponent + 1)
-        with m.If(step & ~q[-1]):
-            m.d.sync += [r.eq(total), q.eq(Cat(~total[-1], q))]
+        addend = Cat(1, 1, 0, q[:-1] ^ subtract.replicate(self.width - 1))
+        total = (Cat(rest[-2:], r[:-2]) + addend)[: self.width + 2]
+        m.d.sync += exponent.eq(taken)
+        with m.If(~q[-1]):
+            m.d.sync += [r.eq(total), q.eq(Cat(subtract, q)), rest.eq(rest << 2), taken.eq(taken + 1)]
+            m.d.sync += exponent.eq(self.width)  # V = 0, as far as is known
         with m.If(start):
-            m.d.sync += [exponent.eq(-pairs - 1), step.eq(0), r.eq(0), q.eq(0)]
+            m.d.sync += [r.eq(-1), q.eq(0), rest.eq(value), taken.eq(-pairs - 1)]
         return block
 
 

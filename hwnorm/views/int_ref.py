@@ -21,6 +21,7 @@ from hwnorm.precision import Fixed, Precision, Relative, Scaled, Type, Types, Wi
 from hwnorm.schedule import Schedule, Sweep, elementwise, schedule
 from hwnorm.units import Divider, Gain, Root, reciprocal_unit
 
+FAR_TOO_WIDE = 1 << 20  # bits: nobody keeps such a value
 BLOCK = 1 << 17  # elements: the int32 intermediates of a few nodes fit a core's second-level cache
 
 
@@ -53,24 +54,24 @@ class Program:
     precision: Precision
     types: Types
     checked: bool = False  # compare every value with its register
+    keeps: bool = True  # a sweep may leave a narrow value for a later one, in the place of what it comes from
 
     @cached_property
     def schedule(self) -> Schedule:
-        return schedule(self.graph, lambda node: self.types[node].format.width)
+        def width(node: Node) -> int:
+            return self.types[node].format.width if self.keeps or node.op is Op.INPUT else FAR_TOO_WIDE
+
+        return schedule(self.graph, width)
 
     def run(self, inputs: dict[str, Value], setting: Setting) -> dict[str, Value]:
         """Every output, and every named value per group, by name. Streams have shape (groups, ...), in any memory
         order; what is the same in every group has one row."""
-        run = _Run(self, inputs, setting)
-        run.before()
-        for sweep in self.schedule.sweeps:
-            run.sweep(sweep)
-        return run.found()
+        return Run(self, inputs, setting).whole()
 
 
 def constants(program: Program, setting: Setting) -> dict[Node, tuple[int, int]]:
     """What does not change while a layer runs, as the host computes it: (integer, fraction bits)."""
-    run, found = _Run(program, {}, setting), {}
+    run, found = Run(program, {}, setting), {}
     for node in program.graph:
         if is_constant(node):
             value = run.evaluate(node, [run.values[a] for a in node.args])
@@ -91,7 +92,7 @@ class Call:
         return self.program.run(self.inputs, self.setting)
 
 
-class _Run:
+class Run:
     """One execution: the values per group so far, and the streams written."""
 
     def __init__(self, program: Program, inputs: dict[str, Value], setting: Setting) -> None:
@@ -111,6 +112,12 @@ class _Run:
             stream = self.inputs[node.name].of(groups)
             held = self._rows[node] = groups, Value(stream.v.reshape(len(stream.v), -1), stream.frac)
         return held[1]
+
+    def whole(self) -> dict[str, Value]:
+        self.before()
+        for sweep in self.program.schedule.sweeps:
+            self.sweep(sweep)
+        return self.found()
 
     def before(self) -> None:
         self._per_group(self.program.schedule.before)
@@ -308,7 +315,7 @@ class _Run:
 class _Block:
     """Some groups, or a piece of one: the values per element that a sweep needs, gone when the next block comes."""
 
-    def __init__(self, run: _Run, groups: slice, span: slice, seen: dict[Node, Ints]) -> None:
+    def __init__(self, run: Run, groups: slice, span: slice, seen: dict[Node, Ints]) -> None:
         self.run, self.groups, self.span, self.seen = run, groups, span, seen
         self.values: dict[Node, Value] = {}
 

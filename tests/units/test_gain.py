@@ -129,5 +129,5 @@ def test_hardware_for_wide_products(unit: Gain, bits: int, frac: int) -> None:
 
 def test_latency() -> None:
     frac = Format(7, 0)
-    assert Gain(12, 5, 3, 12).latency(Format(39, 0), frac) == 31
-    assert Gain(20, 12, 3, 20).latency(Format(63, 0), frac) == 45
+    assert Gain(12, 5, 3, 12).latency(Format(39, 0), frac) == 57
+    assert Gain(20, 12, 3, 20).latency(Format(63, 0), frac) == 89

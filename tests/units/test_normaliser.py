@@ -52,4 +52,4 @@ def test_hardware_for_wide_operands(width: int, bits: int, signed: bool) -> None
 
 
 def test_latency() -> None:
-    assert [Normaliser(12).latency(Format(bits, 0, False)) for bits in (12, 28, 29)] == [22, 26, 27]
+    assert [Normaliser(12).latency(Format(bits, 0, False)) for bits in (12, 28, 29)] == [14, 30, 31]

@@ -13,7 +13,7 @@ from simulator import check, drawn, every
 from hwnorm.fixed import Format, Rounding
 from hwnorm.units import Rounder
 
-RANGES = [(0, 0), (3, 3), (1, 1), (-2, -2), (-3, 4), (-4, -1), (0, 3), (2, 9)]
+RANGES = [(0, 0), (3, 3), (-2, -2), (-3, 4), (2, 9)]
 SIGNS = list(product((True, False), repeat=2))
 
 
@@ -48,7 +48,7 @@ def test_hardware_for_every_value_of_six_bits(
 @pytest.mark.parametrize(("v_signed", "signed"), SIGNS)
 @pytest.mark.parametrize("rounding", Rounding)
 @pytest.mark.parametrize("width", [1, 2, 5, 8, 12])
-@pytest.mark.parametrize(("lo", "hi"), [*RANGES, (1, 20), (-9, 12), (17, 17), (30, 50)])
+@pytest.mark.parametrize(("lo", "hi"), [*RANGES, (1, 1), (-4, -1), (0, 3), (1, 20), (-9, 12), (17, 17), (30, 50)])
 def test_hardware_for_every_value_of_eight_bits(
     lo: int, hi: int, width: int, rounding: Rounding, v_signed: bool, signed: bool
 ) -> None:
@@ -69,10 +69,9 @@ def test_hardware_for_wide_values(lo: int, hi: int, bits: int, width: int, v_sig
 def test_latency() -> None:
     v, result = Format(33, 13), Format(17, 4)
     assert Rounder(8, 17, result).latency(v) == 12
-    assert Rounder(8, 17, result, Rounding.FLOOR).latency(v) == 11
+    assert Rounder(8, 17, result, Rounding.FLOOR).latency(v) == 12
     assert Rounder(1, 40, result).latency(v) == 15  # four places a cycle first
-    assert Rounder(9, 9, result).latency(v) == 2
-    assert Rounder(9, 9, result, Rounding.FLOOR).latency(v) == Rounder(-3, -3, result).latency(v) == 1
+    assert Rounder(9, 9, result).latency(v) == Rounder(-3, -3, result).latency(v) == 2
 
 
 def test_the_range_is_checked() -> None:

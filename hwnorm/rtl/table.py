@@ -1,0 +1,200 @@
+"""The last sweep as a table: what a group does to an element, worked out once for every value that one can have.
+
+Where an element is one narrow stream and the sweep only maps it, a single lane runs through all 2**b values while the
+group before is still being looked up; then every lane reads its own copy of the table. That takes as long as 2**b beats,
+so groups of fewer beats would wait for it; for longer ones it saves all lanes' multipliers, shifters and saturation, for
+a block RAM a lane.
+
+The lane is the sweep's own, but that its elements come in order: what is linear in them is a running sum, and needs no
+multiplier.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
+from amaranth.lib.memory import Memory
+
+from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.rtl.lane import Lane
+from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Shape, SweepPlan
+from hwnorm.units.hdl import Block, shape_of
+
+
+class OrderedLane(Lane):
+    """A lane whose only stream counts from its least value to its largest. ``first_at_<d>``: the least one is there."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self.first_at: dict[int, Any] = {}
+        super().__init__(plan)
+
+    def _place(self, cell: Cell) -> None:
+        if cell.kind is not Kind.RAMP:
+            super()._place(cell)
+            return
+        _, step, start = (self.value(a, self.plan.depth(cell)) for a in cell.args)
+        total = self.at[cell, self.plan.ready[cell]] = self.register(self.names.of(cell), shape_of(cell.format))
+        self.m.d.sync += total.eq(Mux(self._first(self.plan.depth(cell)), start, total + step))
+
+    def _first(self, depth: int) -> Any:
+        if depth not in self.first_at:
+            self.first_at[depth] = self.input(f"first_at_{depth}")
+        return self.first_at[depth]
+
+
+class TableBlock(Block):
+    """In the place of a SweepBlock. Between the stage before and the sweep's control it hands a group on when its
+    table is complete: ``token`` and ``release`` face the stage, ``complete`` and ``arm`` the control."""
+
+    def __init__(self, plan: SweepPlan, shape: Shape) -> None:
+        super().__init__(f"sweep_{plan.number}")
+        self.plan, self.shape = plan, shape
+        (self.stream,) = plan.arriving.values()
+        self.size = 1 << self.stream.format.width
+        self.valid, self.first, self.last = (self.input(n) for n in ("valid", "first", "last"))
+        self.tail = self.input("tail", (shape.lanes - 1).bit_length()) if shape.partial else None
+        self.streams = {self.stream: self.input(self.stream.name, self.stream.format.width * shape.lanes)}
+        self.sums: dict[Cell, Any] = {}
+        self.carried: dict[Cell, Any] = {}
+        self.passed: dict[str, Any] = {}
+        self.pass_valid = None
+        self.start = Const(0)
+        self.operands: dict[Cell, Any] = {}
+        self.layer: dict[Cell, Any] = {}
+        self.lane = OrderedLane(plan)
+        self._chains: dict[tuple[str, int], Any] = {}
+        self._fill_control()
+        self._fill()
+        self._look_up()
+        self.place("lane", self.lane)
+
+    # Filling
+
+    def _fill_control(self) -> None:
+        """A table is filled without a pause; the next may begin in the cycle after."""
+        m = self.m
+        self.token, self.release = self.input("token"), self.output("release")
+        self.ended = self.input("ended")  # a group has been looked up
+        self.complete, self.arm = self.output("complete"), self.input("arm")
+        count = self.count = Signal(self.stream.format.width, name="count")
+        filling, taken = Signal(name="filling"), Signal(name="taken")
+        empty = Signal(range(TABLES + 1), name="empty", init=TABLES)
+        at_end = Signal(name="at_end")
+        begin = Signal(name="begin_fill")
+        m.d.comb += begin.eq(self.token & ~taken & (empty != 0) & (~filling | at_end))
+        m.d.sync += at_end.eq(filling & (count == self.size - 2))
+        with m.If(filling):
+            m.d.sync += count.eq(count + 1)
+        with m.If(begin):
+            m.d.sync += [filling.eq(1), taken.eq(1)]
+        with m.Elif(at_end):
+            m.d.sync += filling.eq(0)
+        with m.If(self.release):
+            m.d.sync += taken.eq(0)
+        with m.If(begin != self.ended):
+            m.d.sync += empty.eq(empty + Mux(self.ended, 1, Const(-1)))
+        ready = Signal(range(TABLES + 1), name="ready_tables")
+        self.filled = Signal(name="filled")
+        with m.If(self.filled != self.arm):
+            m.d.sync += ready.eq(ready + Mux(self.filled, 1, Const(-1)))
+        m.d.comb += self.complete.eq(ready != 0)
+        self.fill_valid = filling
+        self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
+        m.d.comb += [self.fill_first.eq(filling & (count == 0)), self.fill_last.eq(at_end)]
+
+    def at(self, name: str, depth: int) -> Any:
+        """``valid``, ``first``, ``last`` and ``value`` of the filling lane at a depth."""
+        if depth < 0:
+            return {
+                "valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last, "value": self.count
+            }[name]
+        if (name, depth) not in self._chains:
+            earlier = self.at(name, depth - 1)
+            late = self.register(f"fill_{name}_{depth}", len(earlier), reset_less=name == "value")
+            self.m.d.sync += late.eq(earlier)
+            self._chains[name, depth] = late
+        return self._chains[name, depth]
+
+    def _fill(self) -> None:
+        m, plan, lane = self.m, self.plan, self.lane
+        # Counting starts at the least value: the top bit is the other way round in two's complement.
+        value = self.at("value", 0)
+        signed = self.stream.format.signed
+        m.d.comb += lane.streams[self.stream].eq(Cat(value[:-1], ~value[-1] if signed else value[-1]))
+        for depth, port in lane.first_at.items():
+            m.d.comb += port.eq(self.at("first", depth))
+        starts = {c.args[2] for c in plan.cells if c.kind is Kind.RAMP}  # read once, with the first value
+        for cell, depth in plan.operands:
+            name = lane.names.of(cell)
+            if cell not in self.operands:
+                self.operands[cell] = self.input(f"{name}_in", shape_of(cell.format))
+            if cell in starts:
+                m.d.comb += lane.operand[cell, depth].eq(self.operands[cell])
+                continue
+            copy = self.register(f"{name}_at_{depth}", shape_of(cell.format))
+            with m.If(self.at("first", depth - 1)):
+                m.d.sync += copy.eq(self.operands[cell])
+            m.d.comb += lane.operand[cell, depth].eq(copy)
+        for cell, port in lane.layer.items():
+            self.layer[cell] = self.input(cell.name, shape_of(cell.format))
+            m.d.comb += port.eq(self.layer[cell])
+        m.d.comb += self.release.eq(self.at("first", plan.released_at))
+        m.d.comb += self.filled.eq(self.at("last", plan.writes_at))
+
+    # Looking up
+
+    def _look_up(self) -> None:
+        m, plan, lanes = self.m, self.plan, self.shape.lanes
+        width = self.stream.format.width
+        results = [self.lane.out(cell, plan.writes_at, f"write_{name}") for name, cell in plan.writes.items()]
+        word = Cat(r.as_unsigned() for r in results)
+        into, out_of = Signal(range(TABLES), name="table_written"), Signal(range(TABLES), name="table_read", init=TABLES - 1)
+        with m.If(self.filled):
+            m.d.sync += into.eq(into + 1)
+        with m.If(self.valid & self.first):
+            m.d.sync += out_of.eq(out_of + 1)
+        beat = self.register(f"{self.stream.name}_0", len(self.streams[self.stream]))
+        m.d.sync += beat.eq(self.streams[self.stream])
+        address = Cat(self._where(plan.writes_at), into)
+        found = []
+        for lane in range(lanes):
+            memory = Memory(shape=unsigned(len(word)), depth=TABLES * self.size, init=[], attrs={"no_rw_check": 1})
+            m.submodules[f"table_{lane}"] = memory
+            store, fetch = memory.write_port(), memory.read_port()
+            read = self.register(f"read_{lane}", len(word))
+            m.d.comb += [
+                store.addr.eq(address),
+                store.data.eq(word),
+                store.en.eq(self.at("valid", plan.writes_at)),
+                fetch.addr.eq(Cat(beat.word_select(lane, width), out_of)),
+                fetch.en.eq(1),
+            ]
+            m.d.sync += read.eq(fetch.data)
+            found.append(read)
+        self.written, offset = {}, 0
+        for name, cell in plan.writes.items():
+            size = cell.format.width
+            port = self.output(f"write_{name}", size * lanes)
+            m.d.comb += port.eq(Cat(read[offset : offset + size] for read in found))
+            self.written[f"write_{name}"] = port
+            offset += size
+        self._tell()
+
+    def _where(self, depth: int) -> Any:
+        """The address of the value that stands at a depth: the value's own bits."""
+        value = self.at("value", depth)
+        return Cat(value[:-1], ~value[-1] if self.stream.format.signed else value[-1])
+
+    def _tell(self) -> None:
+        m = self.m
+        late = {"valid": self.valid, "last": self.last} | ({"tail": self.tail} if self.tail is not None else {})
+        self.write_valid, self.write_last = self.output("write_valid"), self.output("write_last")
+        self.write_tail = self.output("write_tail", len(self.tail)) if self.tail is not None else None
+        for name, value in late.items():
+            for depth in range(LOOKUP_LATENCY + 1):
+                held = self.register(f"{name}_{depth}", len(value), reset_less=name != "valid")
+                m.d.sync += held.eq(value)
+                value = held
+            m.d.comb += self.outputs[f"write_{name}"].eq(value)
+

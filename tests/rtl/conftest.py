@@ -1,0 +1,24 @@
+"""Simulators in tests: one that is missing skips what needs it, with the reason; in CI that is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from hwnorm.errors import MissingTool
+from hwnorm.rtl import simulate
+
+
+@pytest.fixture
+def simulator() -> Callable[[str], simulate.Simulator]:
+    def found(name: str) -> simulate.Simulator:
+        try:
+            return simulate.find(name)
+        except MissingTool as missing:
+            if os.environ.get("CI"):
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+
+    return found

@@ -1,0 +1,175 @@
+"""Every design that the bench has to pass: ``python tests/rtl/matrix.py`` runs them all, ``make regression`` too.
+
+Catalogue entry x form x direction x bits x lanes x length (fixed, or given at run time), memories on chip; golden and
+random groups. Results are kept in build/regression, under a digest of the sources that a result depends on: a run that
+was interrupted goes on where it stood, and one after a change starts anew. Icarus, since it compiles at once: a design
+of this size is through before Verilator's is built. The subset that every test run does is here too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from hwnorm.engine import Engine
+from hwnorm.files import write_folder
+from hwnorm.norms.catalog import CATALOG
+from hwnorm.rtl import simulate
+from hwnorm.rtl.design import Design
+from hwnorm.rtl.emit import emit
+
+ROOT = Path(__file__).parents[2]
+BITS = (4, 6, 8, 10, 12, 16)
+LANES = (1, 3, 4, 16)
+ELEMENTS = {16: 37}  # three beats, the last not full
+SHORT = 13
+RANDOM_ELEMENTS = {True: 600, False: 250}  # by whether the length is fixed
+SOURCES = ("hwnorm/**/*.py", "sim/*.py", "rtl_templates/rtl/*", "tests/rtl/matrix.py")
+
+
+@dataclass(frozen=True)
+class Case:
+    norm: str
+    form: str
+    direction: str
+    bits: int = 8
+    lanes: int = 4
+    fixed: bool = False
+    elements: int = 0  # 0: few
+    external: bool = False
+    axis: bool = False
+    simulator: str = "icarus"
+
+    def __str__(self) -> str:
+        words = [self.norm, self.form, self.direction, f"b{self.bits}", f"p{self.lanes}"]
+        words += ["fixed" if self.fixed else "runtime", str(self.longest)]
+        words += ["external"] * self.external + ["axis"] * self.axis + [self.simulator]
+        return "-".join(words)
+
+    @property
+    def longest(self) -> int:
+        return self.elements or ELEMENTS.get(self.lanes, SHORT)
+
+    def emitted(self) -> dict[str, bytes]:
+        length = {"elements": self.longest} if self.fixed else {"max_elements": self.longest}
+        engine = Engine(self.norm, self.bits, form=self.form, **length)
+        return emit(Design(engine, self.direction, self.lanes, self.external), "dut", f"hwnorm gen-rtl, as in {self}")
+
+    def run(self, seed: int = 1) -> simulate.Report:
+        """ToolFailed where a bit differs."""
+        simulator = simulate.find(self.simulator)
+        with tempfile.TemporaryDirectory(prefix="hwnorm-") as scratch:
+            files, folder = self.emitted(), Path(scratch) / "dut"
+            write_folder(folder, files)
+            about = json.loads(files["manifest.json"])
+            count = RANDOM_ELEMENTS[self.fixed] * (1 if not self.elements else 6)
+            return simulate.simulate(folder, about, simulator, seed, self.axis, count)
+
+
+def datapaths() -> Iterator[tuple[str, str, str]]:
+    """Norm, form, direction."""
+    for name, norm in CATALOG.items():
+        for form in norm.forms:
+            for direction in Engine(name, 8, SHORT, form=form).directions:
+                yield name, form, direction
+
+
+def everything() -> list[Case]:
+    return [
+        Case(*path, bits, lanes, fixed)
+        for path in datapaths()
+        for bits in BITS
+        for lanes in LANES
+        for fixed in (False, True)
+    ]
+
+
+def subset() -> list[Case]:
+    """Every datapath once at 8 bits; then long groups, the wrapper, memories outside, and Verilator."""
+    lanes, fixed = cycle(LANES), cycle((False, False, False, False, True, True, True, True))
+    # Directions come in threes and lanes in fours: each direction sees every number of lanes.
+    found = [Case(*path, 8, next(lanes), next(fixed)) for path in datapaths()]
+    found += [
+        Case("l1", "positive-part", "forward", 8, 4, elements=700, simulator="verilator"),
+        Case("l2", "one-pass", "backward", 8, 16, True, elements=1600, simulator="verilator", axis=True),
+        Case("layer", "two-pass", "forward", 12, 3, external=True, simulator="verilator"),
+        *(Case("l1", "abs", d, 10, 3, axis=True) for d in ("forward", "backward", "inference")),
+        *(Case("l2", "two-pass", d, 16, 4, True, axis=True) for d in ("forward", "backward")),
+        Case("rms", "one-pass", "forward", 6, 16, axis=True),
+        Case("l2-bs", "one-pass", "backward", 4, 1, axis=True),
+        Case("fold-sign", "threshold", "inference", 8, 3, axis=True),
+        Case("l1", "positive-part", "forward", 8, 3, True, external=True),
+        Case("l2", "one-pass", "backward", 8, 3, external=True),
+        Case("l2", "two-pass", "forward", 8, 4, True, external=True, axis=True),
+        Case("range", "two-sweep", "forward", 8, 1, external=True),
+        *(Case("l2", "one-pass", "forward", 8, p, f, elements=n) for p, f, n in ((1, False, 220), (4, True, 900))),
+        Case("l1", "positive-part", "backward", 16, 1, True, elements=300),
+    ]  # fmt: skip
+    return found
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _outcome(case: Case, seed: int) -> dict[str, Any]:
+    started = time.monotonic()
+    found: dict[str, Any] = {"case": str(case), "seed": seed}
+    try:
+        report = case.run(seed)
+        found |= {"ok": True, "elements": report.elements, "missed": sorted(report.coverage.missed)}
+    except Exception as fault:  # a fault of ours in one design is no reason to leave out the others
+        found |= {"ok": False, "told": f"{type(fault).__name__}: {fault}"}
+    return found | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at a time; default one a core")
+    parser.add_argument("--seed", type=int, default=1, help="of random groups, stalls and resets; default 1")
+    parser.add_argument("--only", default="", metavar="TEXT", help="designs whose name has it, such as l2-one-pass")
+    parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn by the seed")
+    parser.add_argument("--subset", action="store_true", help="those that every test run does")
+    options = parser.parse_args()
+    cases = [c for c in (subset() if options.subset else everything()) if options.only in str(c)]
+    if options.sample is not None:
+        cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
+    kept = ROOT / "build" / "regression" / f"{_digest()}.jsonl"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+    done = {(one["case"], one["seed"]) for one in map(json.loads, lines) if one["ok"]}
+    todo = [c for c in cases if (str(c), options.seed) not in done]
+    print(f"{len(cases)} designs, {len(cases) - len(todo)} of them done before; results in {kept}", flush=True)
+    failed, started = 0, time.monotonic()
+    with ProcessPoolExecutor(options.jobs) as pool, kept.open("a", encoding="utf-8") as log:
+        running = [pool.submit(_outcome, case, options.seed) for case in todo]
+        for number, future in enumerate(as_completed(running), 1):
+            found = future.result()
+            log.write(json.dumps(found) + "\n")
+            log.flush()
+            if not found["ok"]:
+                failed += 1
+                print(f"FAILED {found['case']}: {found['told']}", flush=True)
+            if number % 50 == 0 or number == len(todo):
+                print(f"{number} of {len(todo)}, {failed} failed, {time.monotonic() - started:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

