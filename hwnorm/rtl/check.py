@@ -35,11 +35,12 @@ from hwnorm.rtl.check_streams import (
 )
 from hwnorm.rtl.check_vectors import AGAIN, golden
 from hwnorm.rtl.design import Design
+from hwnorm.rtl.replay import rounded_depth
 
 STREAMS = 1024
 CYCLES = 5000  # for each random stream, if nobody stalls
 BLOCK = 64  # streams that run the vectors, streams that are timed
-TIMED = 4  # groups of a stream that is timed
+TIMED, MOST_TIMED = 4, 48  # groups of a stream that is timed
 RESETS = (3, 64, 187, 400)  # cycles of work before each reset
 MORE_RESETS = (3, 29, 800, 47, 64, 187, 81, 300, 520)  # for mutants
 
@@ -186,16 +187,25 @@ def _golden(folder: Folder) -> list[list[Segment]]:
 
 
 def timed(folder: Folder, rng: np.random.Generator) -> list[list[Segment]]:
-    """Groups of one length a stream."""
+    """Groups of one length a stream, back to back."""
     design, most = folder.design, folder.design.engine.max_elements
     lengths = [most]
     if design.engine.elements is None:
         lengths = sorted({1, most, *rng.integers(1, most + 1, 6).tolist()})
-    batches = []
+    sequences: list[list[Segment]] = []
     for k, m in enumerate(lengths):
-        call = call_of(design.engine, design.direction, m, TIMED, rng)
-        batches.append(batch_of(groups_of(call, design, folder.layouts, "timed", k * TIMED), folder.layouts))
-    return [[(batches[s % len(batches)], 0, TIMED)] for s in range(BLOCK)]
+        count = _around(design) if m == most else TIMED
+        call = call_of(design.engine, design.direction, m, count, rng)
+        batch = batch_of(groups_of(call, design, folder.layouts, "timed", k * TIMED), folder.layouts)
+        sequences.append([(batch, 0, count)])
+    return [sequences[s % len(sequences)] for s in range(BLOCK)]
+
+
+def _around(design: Design) -> int:
+    """So many of the longest groups that every memory's addresses run around."""
+    plan = design.plan
+    depths = [rounded_depth(plan.replay_depth(s.number)) for s in plan.sweeps[1:]]
+    return min(max(TIMED, -(-3 * max(depths, default=0) // (2 * plan.shape.max_beats))), MOST_TIMED)
 
 
 def _check_time(folder: Folder, sequences: Sequence[Sequence[Segment]], chosen: range, outcome: Outcome) -> list[str]:

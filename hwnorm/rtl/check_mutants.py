@@ -23,6 +23,7 @@ from hwnorm.rtl.check_streams import Bools, Queue, Segment, queues_of
 
 DRAWS = 24  # random streams for each survivor, in each round
 ROUNDS = 2
+TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
 STREAMS = 2048  # at a time
 COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "equivalent")  # of what survived
@@ -95,11 +96,12 @@ def _standard(folder: Folder, seed: int) -> Draw:
 
 
 def _random(folder: Folder, seed: int) -> Draw:
-    """Streams of every pattern, and three that are timed."""
+    """Streams of every pattern, and some that are timed."""
     draw = drawn(folder.design, folder.layouts, seed, TOGETHER * len(PATTERNS), CYCLES)
-    chosen = [(k * TOGETHER + n) for n in range(-(-DRAWS // len(PATTERNS))) for k in range(len(PATTERNS))][: DRAWS - 3]
-    sequences = timed(folder, np.random.default_rng(seed))[:3] + [draw.sequences[k] for k in chosen]
-    return Draw(sequences, [PATTERNS[0]] * 3 + [draw.stalls[k] for k in chosen])
+    each = range(-(-DRAWS // len(PATTERNS)))
+    chosen = [k * TOGETHER + n for n in each for k in range(len(PATTERNS))][: DRAWS - TIMED]
+    sequences = timed(folder, np.random.default_rng(seed))[-TIMED:] + [draw.sequences[k] for k in chosen]
+    return Draw(sequences, [PATTERNS[0]] * TIMED + [draw.stalls[k] for k in chosen])
 
 
 def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> list[Mutant]:
