@@ -84,6 +84,7 @@ class Cell:
 
 
 MULTIPLY_LATENCY = 2  # operands in registers of their own, product in one: what a DSP block has inside
+FACTOR_BITS = 18  # of a signed factor of one DSP block
 SHIFT_STEP = 2  # bits of a shift amount that one register stage of a barrel shifter uses up
 
 
@@ -180,13 +181,15 @@ class Cells:
     def saturate(self, a: Cell, fmt: Format, name: str = "") -> Cell:
         if a.lo >= fmt.lo and a.hi <= fmt.hi:
             return self.named(a, name)
-        return self._make(Kind.SATURATE, (a,), max(a.lo, fmt.lo), min(a.hi, fmt.hi), latency=1, name=name)
+        steps = 2 if a.rate is Rate.ELEM else 1  # there it is first found out whether, then done
+        return self._make(Kind.SATURATE, (a,), max(a.lo, fmt.lo), min(a.hi, fmt.hi), latency=steps, name=name)
 
     def multiply(self, a: Cell, b: Cell, name: str = "") -> Cell:
         """A product a cycle, of which one factor at least is an element's."""
         corners = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
         lo = 0 if a is b else min(corners)
-        return self._make(Kind.MUL, (a, b), lo, max(corners), latency=MULTIPLY_LATENCY, name=name)
+        latency = MULTIPLY_LATENCY + len(parts(max(a.format.width, b.format.width))) - 1
+        return self._make(Kind.MUL, (a, b), lo, max(corners), latency=latency, name=name)
 
     def ramp(self, like: Cell, x: Cell, step: Cell, start: Cell) -> Cell:
         """What a sum of a product with x is where all values of x come in order."""
@@ -240,6 +243,15 @@ class Cells:
             static = kind in (Kind.CONST, Kind.LAYER) or (bool(args) and all(a.static for a in args))
             self._made[key] = Cell(kind, args, lo, hi, rate, latency, param, name, level, static)
         return self._made[key]
+
+
+def parts(width: int) -> list[tuple[int, int]]:
+    """(first bit, end) of the parts in which a factor is multiplied: those below the top have no sign."""
+    found, low = [], 0
+    while width - low > FACTOR_BITS:
+        found.append((low, low + FACTOR_BITS - 1))
+        low += FACTOR_BITS - 1
+    return [*found, (low, width)]
 
 
 def _zero(a: Cell) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Const, Mux, Value, signed
 
 from hwnorm.ir import Rate
-from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind
+from hwnorm.rtl.cells import MULTIPLY_LATENCY, SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.names import Names
 from hwnorm.rtl.plan import SweepPlan
-from hwnorm.rtl.values import expression, literal, wired
+from hwnorm.rtl.values import beyond, expression, literal, wired
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -87,6 +87,8 @@ class Lane(Block):
                 self._multiply(cell, depth)
             case Kind.SHIFT:
                 self._shift(cell, depth)
+            case Kind.SATURATE:
+                self._saturate(cell, depth)
             case _:
                 value = expression(cell, lambda a: self.value(a, depth))
                 signal = self.register(self.names.of(cell), shape_of(cell.format))
@@ -101,20 +103,41 @@ class Lane(Block):
             self.m.d.comb += signal.eq(value)
 
     def _multiply(self, cell: Cell, depth: int) -> None:
-        """Each element's factor in a register of its own, as a DSP block has them."""
+        """Every factor in a register of the multiplier's own, that nothing else holds up: a DSP block has them inside.
+        A factor too wide for one block is multiplied in parts, whose products are added up."""
         name = self.names.of(cell)
         factors: dict[Cell, Any] = {}
         for arg in cell.args:
-            if arg in factors:
-                continue
-            if arg.rate is Rate.STAT:
-                factors[arg] = self.value(arg, depth + 1)
-            else:
+            if arg not in factors:
                 factors[arg] = self.register(f"{name}_factor_{len(factors)}", shape_of(arg.format))
                 self.m.d.sync += factors[arg].eq(self.value(arg, depth))
-        product = self.register(name, shape_of(cell.format))
-        self.m.d.sync += product.eq(factors[cell.args[0]] * factors[cell.args[1]])
-        self.at[cell, depth + 2] = product
+        narrow, wide = sorted((factors[a] for a in cell.args), key=len)
+        total: Any = None
+        for number, (low, end) in enumerate(parts(len(wide))):
+            part = wide[low:end].as_signed() if wide.shape().signed and end == len(wide) else wide[low:end]
+            last = number == cell.latency - MULTIPLY_LATENCY
+            shape = shape_of(cell.format) if last and not low else signed(len(narrow) + end - low + 1)
+            product = self.register(f"{name}_part_{low}" if low or not last else name, shape)
+            self.m.d.sync += product.eq(narrow * part)
+            for step in range(number - 1):  # the parts below are still being added up
+                product, earlier = self.register(f"{name}_part_{low}_later_{step}", shape), product
+                self.m.d.sync += product.eq(earlier)
+            if total is None:
+                total = product
+            else:
+                before, shape = total, shape_of(cell.format) if last else signed(len(narrow) + end + 1)
+                total = self.register(name if last else f"{name}_to_{end}", shape)
+                self.m.d.sync += total.eq(Cat(before[:low], ((before >> low) + product)))
+        self.at[cell, depth + cell.latency] = total
+
+    def _saturate(self, cell: Cell, depth: int) -> None:
+        name, value = self.names.of(cell), self.value(cell.args[0], depth)
+        shape, (is_over, is_under) = shape_of(cell.format), beyond(value, cell)
+        over, under, low = (self.register(f"{name}_{n}", s) for n, s in (("over", 1), ("under", 1), ("low", shape)))
+        self.m.d.sync += [over.eq(is_over), under.eq(is_under), low.eq(value)]
+        clipped = self.at[cell, depth + cell.latency] = self.register(name, shape)
+        low_end, high_end = Const(cell.format.lo, shape), Const(cell.format.hi, shape)
+        self.m.d.sync += clipped.eq(Mux(over, high_end, Mux(under, low_end, low)))
 
     def _shift(self, cell: Cell, depth: int) -> None:
         """A barrel shifter, its largest steps first, so that what is left gets narrower."""

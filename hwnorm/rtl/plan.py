@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
-from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
+from hwnorm.rtl.cells import REDUCTIONS, WIRING, Cell, Kind
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
@@ -124,11 +124,9 @@ class SweepPlan:
         return list(found)
 
     def operand_depths(self, cell: Cell) -> range:
-        """A factor stands beside the other one's own register; a shift amount is used up step by step."""
+        """A shift amount is used up step by step."""
         depth = self.depth(cell)
         match cell.kind:
-            case Kind.MUL:
-                return range(depth + MULTIPLY_LATENCY - 1, depth + MULTIPLY_LATENCY)
             case Kind.SHIFT:
                 return range(depth, depth + cell.latency)
             case _:

@@ -76,18 +76,18 @@ def _above(a: Any, b: Any) -> Any:
     return (b - a)[-1]
 
 
+def beyond(value: Any, cell: Cell) -> tuple[Any, Any]:
+    """Whether a value lies above or below a SATURATE cell's format: seen at the bits above it where both have signs."""
+    fmt, (arg,) = cell.format, cell.args
+    if arg.format.signed and fmt.signed:
+        above = value[fmt.width - 1 :]
+        return ~value[-1] & above.any(), value[-1] & ~above.all()
+    return (value > fmt.hi if arg.hi > fmt.hi else Const(0, 1)), (value < fmt.lo if arg.lo < fmt.lo else Const(0, 1))
+
+
 def _saturated(value: Any, cell: Cell) -> Any:
-    """Clipped: at a format's own ends by looking at the bits above, at others by comparing."""
     fmt, low = cell.format, value[: cell.format.width]
     low = low.as_signed() if fmt.signed else low
-    (arg,) = cell.args
-    if arg.format.signed and fmt.signed and (arg.lo < fmt.lo, arg.hi > fmt.hi) == (True, True):
-        above = value[fmt.width - 1 :]
-        negative = value[-1]
-        clipped = Mux(negative, Const(fmt.lo, shape_of(fmt)), Const(fmt.hi, shape_of(fmt)))
-        return Mux(above.all() | ~above.any(), low, clipped)
-    if arg.hi > fmt.hi:
-        low = Mux(value > fmt.hi, Const(fmt.hi, shape_of(fmt)), low)
-    if arg.lo < fmt.lo:
-        low = Mux(value < fmt.lo, Const(fmt.lo, shape_of(fmt)), low)
-    return low
+    over, under = beyond(value, cell)
+    shape = shape_of(fmt)
+    return Mux(over, Const(fmt.hi, shape), Mux(under, Const(fmt.lo, shape), low))

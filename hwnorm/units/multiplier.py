@@ -60,7 +60,7 @@ class Multiplier:
     # Bit by bit
 
     def timing(self, factor: Format, value: Format | None = None) -> Timing:
-        return Timing(ready=1, bits=0, serial=True)
+        return Timing(ready=2, bits=0, serial=True)
 
     def stream(self, factor: Format, start: int = 0) -> Block:
         """Inputs ``clear``, ``bit`` and the ``factor``, which stands still; output ``product``, bit by bit.
@@ -74,9 +74,10 @@ class Multiplier:
         clear, bit = block.input("clear"), block.input("bit")
         value, product = block.input("factor", shape_of(factor)), block.output("product")
         rest = block.register("rest", shape_of(factor))
-        gated = value.as_unsigned() & bit.replicate(factor.width)
+        here = block.register("here")  # a bit at the gates of all the factor's has had a cycle to get there
+        gated = value.as_unsigned() & here.replicate(factor.width)
         total = rest + (gated.as_signed() if factor.signed else gated)
-        m.d.sync += [product.eq(total[0]), rest.eq(total >> 1)]
+        m.d.sync += [here.eq(bit), product.eq(total[0]), rest.eq(total >> 1)]
         with m.If(clear):
-            m.d.sync += [product.eq(0), rest.eq(0)]
+            m.d.sync += [here.eq(0), product.eq(0), rest.eq(0)]
         return block
