@@ -1,9 +1,9 @@
 """What hardware is made of: a graph's values as integers, every shift and exponent written out.
 
-A graph says ``y = round(K * x + B)`` and leaves it to the types that K's exponent differs from group to group. A cell is
-one piece of hardware: an adder, a comparator, a serial unit; a scaled value is two cells, mantissa and exponent, and
-wiring shifts are cells too. Cells know widths and latencies, and nothing of Amaranth: the plan, the cycle formula and the
-predicted inventory are read off them.
+A graph says ``y = round(K * x + B)`` and leaves it to the types that K's exponent differs from group to group. A cell
+is one piece of hardware: an adder, a comparator, a serial unit; a scaled value is two cells, mantissa and exponent, and
+wiring shifts are cells too. Cells know widths and latencies, and nothing of Amaranth: the plan, the cycle formula and
+the predicted inventory are read off them.
 """
 
 from __future__ import annotations

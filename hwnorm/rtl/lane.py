@@ -72,8 +72,10 @@ class Lane(Block):
                 self.layer[cell] = self.input(cell.name, shape_of(cell.format))
             return self.layer[cell]
         assert cell.static, f"{cell!r} does not reach this depth"
-        return wired(cell, self._per_group(cell.args[0], depth)) if cell.kind in WIRING else expression(
-            cell, lambda a: self._per_group(a, depth) if not a.is_const else literal(a)
+        return (
+            wired(cell, self._per_group(cell.args[0], depth))
+            if cell.kind in WIRING
+            else expression(cell, lambda a: self._per_group(a, depth) if not a.is_const else literal(a))
         )
 
     def _place(self, cell: Cell) -> None:
@@ -151,7 +153,9 @@ class Lane(Block):
             remaining = (1 << low) - 1  # that the later steps can still take away
             lowest = min(value.lo, value.lo >> (amount.hi - min(remaining, amount.hi)))
             shape = shape_of(Cell(Kind.CONST, lo=lowest, hi=value.hi).format)
-            late = self.register(f"{self.names.of(cell)}_{step}" if step < cell.latency - 1 else self.names.of(cell), shape)
+            late = self.register(
+                f"{self.names.of(cell)}_{step}" if step < cell.latency - 1 else self.names.of(cell), shape
+            )
             self.m.d.sync += late.eq(shifted)
             moved, top = late, low
         self.at[cell, depth + cell.latency] = moved

@@ -1,9 +1,9 @@
 """The last sweep as a table: what a group does to an element, worked out once for every value that one can have.
 
 Where an element is one narrow stream and the sweep only maps it, a single lane runs through all 2**b values while the
-group before is still being looked up; then every lane reads its own copy of the table. That takes as long as 2**b beats,
-so groups of fewer beats would wait for it; for longer ones it saves all lanes' multipliers, shifters and saturation, for
-a block RAM a lane.
+group before is still being looked up; then every lane reads its own copy of the table. That takes as long as 2**b
+beats, so groups of fewer beats would wait for it; for longer ones it saves all lanes' multipliers, shifters and
+saturation, for a block RAM a lane.
 
 The lane is the sweep's own, but that its elements come in order: what is linear in them is a running sum, and needs no
 multiplier.
@@ -106,9 +106,9 @@ class TableBlock(Block):
     def at(self, name: str, depth: int) -> Any:
         """``valid``, ``first``, ``last`` and ``value`` of the filling lane at a depth."""
         if depth < 0:
-            return {
-                "valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last, "value": self.count
-            }[name]
+            return {"valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last, "value": self.count}[
+                name
+            ]
         if (name, depth) not in self._chains:
             earlier = self.at(name, depth - 1)
             late = self.register(f"fill_{name}_{depth}", len(earlier), reset_less=name == "value")
@@ -149,7 +149,10 @@ class TableBlock(Block):
         width = self.stream.format.width
         results = [self.lane.out(cell, plan.writes_at, f"write_{name}") for name, cell in plan.writes.items()]
         word = Cat(r.as_unsigned() for r in results)
-        into, out_of = Signal(range(TABLES), name="table_written"), Signal(range(TABLES), name="table_read", init=TABLES - 1)
+        into, out_of = (
+            Signal(range(TABLES), name="table_written"),
+            Signal(range(TABLES), name="table_read", init=TABLES - 1),
+        )
         with m.If(self.filled):
             m.d.sync += into.eq(into + 1)
         with m.If(self.valid & self.first):
@@ -197,4 +200,3 @@ class TableBlock(Block):
                 m.d.sync += held.eq(value)
                 value = held
             m.d.comb += self.outputs[f"write_{name}"].eq(value)
-

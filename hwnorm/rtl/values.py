@@ -63,8 +63,20 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
         case Kind.SATURATE:
             return _saturated(a[0], cell)
         case (
-            Kind.CONST | Kind.LAYER | Kind.FIELD | Kind.STREAM | Kind.CONTROL | Kind.LEFT | Kind.RIGHT | Kind.FIRST
-            | Kind.RAMP | Kind.SUM | Kind.RMAX | Kind.RMIN | Kind.UNIT | Kind.PORT
+            Kind.CONST
+            | Kind.LAYER
+            | Kind.FIELD
+            | Kind.STREAM
+            | Kind.CONTROL
+            | Kind.LEFT
+            | Kind.RIGHT
+            | Kind.FIRST
+            | Kind.RAMP
+            | Kind.SUM
+            | Kind.RMAX
+            | Kind.RMIN
+            | Kind.UNIT
+            | Kind.PORT
         ):
             raise AssertionError(f"{cell!r} is no expression")
         case _:
