@@ -321,7 +321,7 @@ class Plan:
         else:
             filled = self.tabulated and following is self.sweeps[-1]
             after = HANDOVER + (FROM_PORT if filled else following.issue_latency) + following.released_at
-        return before + 1 + stage.latency + after + 1
+        return before + 1 + stage.latency + after + 1 + int(number > 0)
 
     @property
     def min_beats(self) -> int:

@@ -116,7 +116,8 @@ class TableBlock(Block):
         m.d.comb += self.complete.eq(ready != 0)
         self.fill_valid = filling
         self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
-        m.d.comb += [self.fill_first.eq(filling & (count == 0)), self.fill_last.eq(at_end)]
+        m.d.sync += self.fill_first.eq(begin)  # the count has run around and is 0 again
+        m.d.comb += self.fill_last.eq(at_end)
 
     def at(self, name: str, depth: int) -> Any:
         """``valid``, ``first``, ``last`` and ``value`` of the filling lane at a depth."""
