@@ -85,6 +85,7 @@ class Cell:
 
 MULTIPLY_LATENCY = 2  # operands in registers of their own, product in one: what a DSP block has inside
 FACTOR_BITS = 18  # of a signed factor of one DSP block
+CHAIN_BITS = 18  # of a sum in one cycle, where there is one every cycle
 SHIFT_STEP = 2  # bits of a shift amount that one register stage of a barrel shifter uses up
 
 
@@ -107,14 +108,16 @@ class Cells:
             return self.named(a if _zero(b) else b, name)
         if b.kind is Kind.SUB and _zero(b.args[0]):
             return self.sub(a, b.args[1], name)
-        return self._make(Kind.ADD, (a, b), a.lo + b.lo, a.hi + b.hi, latency=1, name=name)
+        lo, hi = a.lo + b.lo, a.hi + b.hi
+        return self._make(Kind.ADD, (a, b), lo, hi, latency=_halves(lo, hi, a, b), name=name)
 
     def sub(self, a: Cell, b: Cell, name: str = "") -> Cell:
         if a.is_const and b.is_const:
             return self.const(a.param - b.param)
         if _zero(b):
             return self.named(a, name)
-        return self._make(Kind.SUB, (a, b), a.lo - b.hi, a.hi - b.lo, latency=1, name=name)
+        lo, hi = a.lo - b.hi, a.hi - b.lo
+        return self._make(Kind.SUB, (a, b), lo, hi, latency=_halves(lo, hi, a, b), name=name)
 
     def greater(self, a: Cell, b: Cell, name: str = "") -> Cell:
         if a.is_const and b.is_const:
@@ -127,11 +130,16 @@ class Cells:
     def larger(self, a: Cell, b: Cell, name: str = "") -> Cell:
         if a.is_const and b.is_const:
             return self.const(max(a.param, b.param))
+        if Rate.ELEM not in (a.rate, b.rate):
+            chosen = self.select(self.greater(a, b), a, b)
+            return self.bounded(chosen, max(a.lo, b.lo), max(a.hi, b.hi), name)
         return self._make(Kind.MAX, (a, b), max(a.lo, b.lo), max(a.hi, b.hi), latency=1, name=name)
 
     def smaller(self, a: Cell, b: Cell) -> Cell:
         if a.is_const and b.is_const:
             return self.const(min(a.param, b.param))
+        if Rate.ELEM not in (a.rate, b.rate):
+            return self.bounded(self.select(self.greater(a, b), b, a), min(a.lo, b.lo), min(a.hi, b.hi))
         return self._make(Kind.MIN, (a, b), min(a.lo, b.lo), min(a.hi, b.hi), latency=1)
 
     def select(self, flag: Cell, a: Cell, b: Cell, name: str = "") -> Cell:
@@ -188,12 +196,15 @@ class Cells:
         """A product a cycle, of which one factor at least is an element's."""
         corners = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
         lo = 0 if a is b else min(corners)
-        latency = MULTIPLY_LATENCY + len(parts(max(a.format.width, b.format.width))) - 1
+        count = len(parts(max(a.format.width, b.format.width)))
+        # Each part's product is added to those below it. They share the other factor: it comes from a register then.
+        latency = MULTIPLY_LATENCY + (count if count > 1 else 0)
         return self._make(Kind.MUL, (a, b), lo, max(corners), latency=latency, name=name)
 
     def ramp(self, like: Cell, x: Cell, step: Cell, start: Cell) -> Cell:
         """What a sum of a product with x is where all values of x come in order."""
-        return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=1, name=like.name)
+        latency = _halves(like.lo, like.hi, x, step)
+        return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=latency, name=like.name)
 
     def rebuilt(self, cell: Cell, args: tuple[Cell, ...]) -> Cell:
         """The same piece, fed by others."""
@@ -243,6 +254,11 @@ class Cells:
             static = kind in (Kind.CONST, Kind.LAYER) or (bool(args) and all(a.static for a in args))
             self._made[key] = Cell(kind, args, lo, hi, rate, latency, param, name, level, static)
         return self._made[key]
+
+
+def _halves(lo: int, hi: int, *args: Cell) -> int:
+    """The latency of a sum: per element a long one takes two cycles, for its lower and its upper half."""
+    return 2 if Format.holding(lo, hi).width > CHAIN_BITS and any(a.rate is Rate.ELEM for a in args) else 1
 
 
 def parts(width: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from hwnorm.ir import Rate
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.names import Names
 from hwnorm.rtl.plan import SweepPlan
-from hwnorm.rtl.values import beyond, expression, literal, wired
+from hwnorm.rtl.values import beyond, expression, extended, fitted, literal, wired, with_carry
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -91,6 +91,8 @@ class Lane(Block):
                 self._shift(cell, depth)
             case Kind.SATURATE:
                 self._saturate(cell, depth)
+            case Kind.ADD | Kind.SUB if cell.latency > 1:
+                self._add_halves(cell, depth)
             case _:
                 value = expression(cell, lambda a: self.value(a, depth))
                 signal = self.register(self.names.of(cell), shape_of(cell.format))
@@ -108,16 +110,18 @@ class Lane(Block):
         """Every factor in a register of the multiplier's own, that nothing else holds up: a DSP block has them inside.
         A factor too wide for one block is multiplied in parts, whose products are added up."""
         name = self.names.of(cell)
+        depth += int(cell.latency > MULTIPLY_LATENCY)
         factors: dict[Cell, Any] = {}
         for arg in cell.args:
             if arg not in factors:
                 factors[arg] = self.register(f"{name}_factor_{len(factors)}", shape_of(arg.format))
                 self.m.d.sync += factors[arg].eq(self.value(arg, depth))
+        split = parts(max(len(f) for f in factors.values()))
         narrow, wide = sorted((factors[a] for a in cell.args), key=len)
         total: Any = None
-        for number, (low, end) in enumerate(parts(len(wide))):
+        for number, (low, end) in enumerate(split):
             part = wide[low:end].as_signed() if wide.shape().signed and end == len(wide) else wide[low:end]
-            last = number == cell.latency - MULTIPLY_LATENCY
+            last = number == len(split) - 1
             shape = shape_of(cell.format) if last and not low else signed(len(narrow) + end - low + 1)
             product = self.register(f"{name}_part_{low}" if low or not last else name, shape)
             self.m.d.sync += product.eq(narrow * part)
@@ -130,7 +134,23 @@ class Lane(Block):
                 before, shape = total, shape_of(cell.format) if last else signed(len(narrow) + end + 1)
                 total = self.register(name if last else f"{name}_to_{end}", shape)
                 self.m.d.sync += total.eq(Cat(before[:low], ((before >> low) + product)))
-        self.at[cell, depth + cell.latency] = total
+        self.at[cell, self.plan.ready[cell]] = total
+
+    def _add_halves(self, cell: Cell, depth: int) -> None:
+        name, width = self.names.of(cell), cell.format.width
+        half = width // 2
+        (a, b), (a_late, b_late) = ([extended(self.value(x, d), width) for x in cell.args] for d in (depth, depth + 1))
+        if cell.kind is Kind.SUB:
+            b, b_late = ~b, ~b_late
+        low, high = self.register(f"{name}_low", half + 1), self.register(f"{name}_high", width - half)
+        late = self.register(f"{name}_low_late", half)
+        one = Const(int(cell.kind is Kind.SUB), 1)
+        self.m.d.sync += [
+            low.eq(with_carry(one, a[:half], b[:half])),
+            high.eq(with_carry(low[-1], a_late[half:], b_late[half:])),
+            late.eq(low),
+        ]
+        self.at[cell, depth + cell.latency] = fitted(Cat(late, high), cell)
 
     def _saturate(self, cell: Cell, depth: int) -> None:
         name, value = self.names.of(cell), self.value(cell.args[0], depth)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
-from hwnorm.rtl.cells import REDUCTIONS, WIRING, Cell, Kind
+from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
@@ -124,13 +124,12 @@ class SweepPlan:
         return list(found)
 
     def operand_depths(self, cell: Cell) -> range:
-        """A shift amount is used up step by step."""
+        """A shift amount is used up step by step; of a long sum the upper half comes later."""
         depth = self.depth(cell)
-        match cell.kind:
-            case Kind.SHIFT:
-                return range(depth, depth + cell.latency)
-            case _:
-                return range(depth, depth + 1)
+        if cell.kind is Kind.MUL:
+            depth += int(cell.latency > MULTIPLY_LATENCY)
+            return range(depth, depth + 1)
+        return range(depth, depth + max(cell.latency, 1))
 
     @property
     def maps(self) -> bool:
@@ -322,7 +321,7 @@ class Plan:
         else:
             filled = self.tabulated and following is self.sweeps[-1]
             after = HANDOVER + (FROM_PORT if filled else following.issue_latency) + following.released_at
-        return before + 1 + stage.latency + after + 1
+        return before + 1 + stage.latency + after + 1 + int(number > 0)
 
     @property
     def min_beats(self) -> int:

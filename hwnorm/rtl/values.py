@@ -30,6 +30,19 @@ def fitted(value: Any, cell: Cell) -> Any:
     return value.as_signed() if fmt.signed else value.as_unsigned()
 
 
+def extended(value: Any, width: int) -> Any:
+    """The same in so many bits, without a sign of their own."""
+    value = Value.cast(value)
+    if value.shape().signed:
+        return Cat(value, value[-1].replicate(max(width - len(value), 0)))[:width]
+    return Cat(value, Const(0, max(width - len(value), 0)))[:width]
+
+
+def with_carry(carry: Any, a: Any, b: Any) -> Any:
+    """a + b + carry in one carry chain, and the carry out of it."""
+    return (Cat(carry, a) + Cat(carry, b))[1:]
+
+
 def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
     """What stands in front of the cell's register, or is the cell's value where it has none."""
     a = [arg(x) for x in cell.args]
