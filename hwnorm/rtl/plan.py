@@ -5,8 +5,8 @@
 Sweep k streams the elements of a group; stage k then computes what is known per group once the sweep has ended. All run
 at the same time, on successive groups. A stage is a static schedule: a counter starts its serial units, everything else
 is a register behind combinational logic whose inputs hold still. What a later stage or sweep needs is handed on with
-the group. Stage 0 is there only if sweep 1 needs a value per group, or registers are loaded at run time (then a group waits
-for its fields before it starts, so that a layer can change between groups).
+the group. Stage 0 is there only if sweep 1 needs a value per group, or registers are loaded at run time (then a group
+waits for its fields before it starts, so that a layer can change between groups).
 
 The plan is read off cells alone; hardware is built from it, and so is the time that the cost model reckons with.
 """
