@@ -281,6 +281,12 @@ class Plan:
         highest = max([last_sweep - 1, results_at, *at.values()])
         stages: dict[int, StagePlan] = {}
         later: set[Cell] = set()
+        rank = {cell: position for position, cell in enumerate(cells)}
+
+        def ordered(some: set[Cell]) -> list[Cell]:
+            """Sets have another order in every process; the same command has to give the same text."""
+            return sorted(some, key=rank.__getitem__)
+
         for number in range(highest, -1, -1):
             outputs = set(later)
             outputs |= {c for c in per_sweep.get(number + 1, []) if c in users}
@@ -288,11 +294,11 @@ class Plan:
                 outputs |= {c for name, c in self.control.items() if name != "length_error"}
             if number == results_at:
                 outputs |= set(self.results.values())
-            here = {c for c in topological(outputs) if c in users and at[c] == number}
+            here = {c for c in topological(ordered(outputs)) if c in users and at[c] == number}
             leaves = {c for c in here if c.kind in (Kind.FIELD, Kind.CONTROL, *REDUCTIONS)}
             needed = outputs | {a for c in here - leaves for a in c.args}
             coming = _roots({c for c in needed if c in users and at[c] < number})
-            local = topological([*(here - leaves), *(c for c in needed if c.static)], stop=leaves | coming)
+            local = topological(ordered({*(here - leaves), *(c for c in needed if c.static)}), stop=leaves | coming)
             stages[number] = StagePlan(
                 number,
                 [c for c in cells if c in leaves | coming],
