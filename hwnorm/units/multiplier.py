@@ -66,8 +66,8 @@ class Multiplier:
         """Inputs ``clear``, ``bit`` and the ``factor``, which stands still; output ``product``, bit by bit.
 
         A full adder for every bit of the factor, its carry and its sum in registers, and no carry chain: sums move
-        down by one, the lowest is the product's next bit. The bit of a sign counts negatively: it is subtracted from nothing,
-        a half subtractor.
+        down by one, the lowest is the product's next bit. The bit of a sign counts negatively: it is subtracted from
+        nothing, a half subtractor.
         """
         from amaranth.hdl import Const
 
