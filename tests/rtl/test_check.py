@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,8 +118,8 @@ def wrapped(path: Path, body: str) -> Folder:
     for way, name, _ in ports:
         target, source = (f"inner_{name}", name) if way == "input" else (name, f"inner_{name}")
         wires += "" if target in spoilt else f"  assign {target} = {source};\n"
-    text = file.read_text().replace("module engine(", "module sound(")
-    assert "module sound(" in text
+    text = re.sub(r"\bmodule engine\b", "module sound", file.read_text())
+    assert "module sound" in text
     file.write_text(
         f"{text}\nmodule engine({declared});\n{inner}{wires}{body}\n  sound sound_(" + connected + ");\nendmodule\n"
     )
