@@ -1,9 +1,9 @@
 """What hardware is made of: a graph's values as integers, every shift and exponent written out.
 
-A graph says ``y = round(K * x + B)`` and leaves it to the types that K's exponent differs from group to group. A cell is
-one piece of hardware: an adder, a comparator, a serial unit; a scaled value is two cells, mantissa and exponent, and
-wiring shifts are cells too. Cells know widths and latencies, and nothing of Amaranth: the plan, the cycle formula and the
-predicted inventory are read off them.
+A graph says ``y = round(K * x + B)`` and leaves it to the types that K's exponent differs from group to group. A cell
+is one piece of hardware: an adder, a comparator, a serial unit; a scaled value is two cells, mantissa and exponent, and
+wiring shifts are cells too. Cells know widths and latencies, and nothing of Amaranth: the plan, the cycle formula and
+the predicted inventory are read off them.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class Cell:
 
 
 MULTIPLY_LATENCY = 2  # operands in registers of their own, product in one: what a DSP block has inside
+FACTOR_BITS = 18  # of a signed factor of one DSP block
+CHAIN_BITS = 18  # of a sum in one cycle, where there is one every cycle
 SHIFT_STEP = 2  # bits of a shift amount that one register stage of a barrel shifter uses up
 
 
@@ -106,14 +108,16 @@ class Cells:
             return self.named(a if _zero(b) else b, name)
         if b.kind is Kind.SUB and _zero(b.args[0]):
             return self.sub(a, b.args[1], name)
-        return self._make(Kind.ADD, (a, b), a.lo + b.lo, a.hi + b.hi, latency=1, name=name)
+        lo, hi = a.lo + b.lo, a.hi + b.hi
+        return self._make(Kind.ADD, (a, b), lo, hi, latency=_halves(lo, hi, a, b), name=name)
 
     def sub(self, a: Cell, b: Cell, name: str = "") -> Cell:
         if a.is_const and b.is_const:
             return self.const(a.param - b.param)
         if _zero(b):
             return self.named(a, name)
-        return self._make(Kind.SUB, (a, b), a.lo - b.hi, a.hi - b.lo, latency=1, name=name)
+        lo, hi = a.lo - b.hi, a.hi - b.lo
+        return self._make(Kind.SUB, (a, b), lo, hi, latency=_halves(lo, hi, a, b), name=name)
 
     def greater(self, a: Cell, b: Cell, name: str = "") -> Cell:
         if a.is_const and b.is_const:
@@ -126,11 +130,16 @@ class Cells:
     def larger(self, a: Cell, b: Cell, name: str = "") -> Cell:
         if a.is_const and b.is_const:
             return self.const(max(a.param, b.param))
+        if Rate.ELEM not in (a.rate, b.rate):
+            chosen = self.select(self.greater(a, b), a, b)
+            return self.bounded(chosen, max(a.lo, b.lo), max(a.hi, b.hi), name)
         return self._make(Kind.MAX, (a, b), max(a.lo, b.lo), max(a.hi, b.hi), latency=1, name=name)
 
     def smaller(self, a: Cell, b: Cell) -> Cell:
         if a.is_const and b.is_const:
             return self.const(min(a.param, b.param))
+        if Rate.ELEM not in (a.rate, b.rate):
+            return self.bounded(self.select(self.greater(a, b), b, a), min(a.lo, b.lo), min(a.hi, b.hi))
         return self._make(Kind.MIN, (a, b), min(a.lo, b.lo), min(a.hi, b.hi), latency=1)
 
     def select(self, flag: Cell, a: Cell, b: Cell, name: str = "") -> Cell:
@@ -180,17 +189,22 @@ class Cells:
     def saturate(self, a: Cell, fmt: Format, name: str = "") -> Cell:
         if a.lo >= fmt.lo and a.hi <= fmt.hi:
             return self.named(a, name)
-        return self._make(Kind.SATURATE, (a,), max(a.lo, fmt.lo), min(a.hi, fmt.hi), latency=1, name=name)
+        steps = 2 if a.rate is Rate.ELEM else 1  # there it is first found out whether, then done
+        return self._make(Kind.SATURATE, (a,), max(a.lo, fmt.lo), min(a.hi, fmt.hi), latency=steps, name=name)
 
     def multiply(self, a: Cell, b: Cell, name: str = "") -> Cell:
         """A product a cycle, of which one factor at least is an element's."""
         corners = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
         lo = 0 if a is b else min(corners)
-        return self._make(Kind.MUL, (a, b), lo, max(corners), latency=MULTIPLY_LATENCY, name=name)
+        count = len(parts(max(a.format.width, b.format.width)))
+        # Each part's product is added to those below it. They share the other factor: it comes from a register then.
+        latency = MULTIPLY_LATENCY + (count if count > 1 else 0)
+        return self._make(Kind.MUL, (a, b), lo, max(corners), latency=latency, name=name)
 
     def ramp(self, like: Cell, x: Cell, step: Cell, start: Cell) -> Cell:
         """What a sum of a product with x is where all values of x come in order."""
-        return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=1, name=like.name)
+        latency = _halves(like.lo, like.hi, x, step)
+        return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=latency, name=like.name)
 
     def rebuilt(self, cell: Cell, args: tuple[Cell, ...]) -> Cell:
         """The same piece, fed by others."""
@@ -240,6 +254,20 @@ class Cells:
             static = kind in (Kind.CONST, Kind.LAYER) or (bool(args) and all(a.static for a in args))
             self._made[key] = Cell(kind, args, lo, hi, rate, latency, param, name, level, static)
         return self._made[key]
+
+
+def _halves(lo: int, hi: int, *args: Cell) -> int:
+    """The latency of a sum: per element a long one takes two cycles, for its lower and its upper half."""
+    return 2 if Format.holding(lo, hi).width > CHAIN_BITS and any(a.rate is Rate.ELEM for a in args) else 1
+
+
+def parts(width: int) -> list[tuple[int, int]]:
+    """(first bit, end) of the parts in which a factor is multiplied: those below the top have no sign."""
+    found, low = [], 0
+    while width - low > FACTOR_BITS:
+        found.append((low, low + FACTOR_BITS - 1))
+        low += FACTOR_BITS - 1
+    return [*found, (low, width)]
 
 
 def _zero(a: Cell) -> bool:

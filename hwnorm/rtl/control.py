@@ -41,7 +41,8 @@ class Control(Block):
         self.last_beat = self.input("last_beat", counter(shape.max_beats)) if given else None
         self.last_lane = self.input("last_lane", counter(shape.lanes)) if given and shape.partial else None
         if port:
-            self.in_valid, self.in_ready, self.in_last = self.input("in_valid"), self.output("in_ready"), None
+            self.in_valid, self.in_ready = self.input("in_valid"), self.output("in_ready")
+            self.in_last: Any = None
             if plan.number == 1:
                 self.in_last = self.input("in_last")
             self.in_keep = self.input("in_keep", shape.lanes) if shape.partial and not self.counted else None
@@ -53,7 +54,9 @@ class Control(Block):
         allowed: Any = self.armed & self.space
         if self.stage_free is not None:
             allowed = allowed & (~self._last() | self.stage_free)
-        self.length_error = self.beat_reached = self.lane_reached = None
+        self.length_error: Any = None
+        self.beat_reached: Any = None
+        self.lane_reached: Any = None
         m.d.comb += self.issue.eq(self._fed(allowed) & allowed)
         m.d.comb += self.issue_last.eq(self.issue & self._last())
         with m.If(self.issue):
@@ -98,9 +101,8 @@ class Control(Block):
             m.d.comb += self.in_ready.eq(allowed)
             return self.in_valid
         self.dropping = Signal(name="dropping")
-        with m.If(self.dropping):
-            with m.If(self.in_valid & self.in_last):
-                m.d.sync += self.dropping.eq(0)
+        with m.If(self.dropping), m.If(self.in_valid & self.in_last):
+            m.d.sync += self.dropping.eq(0)
         if not self.counted:
             with m.Elif(self.issue & self.at_last & ~self.in_last):
                 m.d.sync += self.dropping.eq(1)
@@ -109,9 +111,8 @@ class Control(Block):
         self.padding = Signal(name="padding")
         with m.Elif(self.issue & self.at_last & ~self.in_last & ~self.padding):
             m.d.sync += self.dropping.eq(1)
-        with m.If(self.padding):
-            with m.If(self.issue & self.at_last):
-                m.d.sync += self.padding.eq(0)
+        with m.If(self.padding), m.If(self.issue & self.at_last):
+            m.d.sync += self.padding.eq(0)
         with m.Elif(self.issue & self.in_last & ~self.at_last):
             m.d.sync += self.padding.eq(1)
         m.d.comb += self.in_ready.eq(Mux(self.dropping, 1, allowed & ~self.padding))

@@ -193,7 +193,10 @@ class EngineBlock(Block):
                 m.d.comb += [stage.reserve.eq(control.issue_last), stage.start.eq(sweep.start)]
                 assert control.stage_free is not None
                 waits = self._group_valid() if stage.plan.takes_fields else 1
-                m.d.comb += control.stage_free.eq(stage.free & waits)
+                # A cycle late, which the stage's interval counts: a group's last beat must not wait for other ports.
+                ready = Signal(name=f"stage_{number}_ready")
+                m.d.sync += ready.eq(stage.free & waits & ~control.issue_last)
+                m.d.comb += control.stage_free.eq(ready)
             if number - 1 in self.stages:
                 stage = self.stages[number - 1]
                 assert control.token is not None and control.release is not None and stage.release is not None

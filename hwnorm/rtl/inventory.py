@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hwnorm.rtl.cells import MULTIPLY_LATENCY, Cell, Kind
-from hwnorm.rtl.plan import TABLES, Plan, SweepPlan
+from hwnorm.rtl.cells import Cell, Kind, parts
+from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.rtl.replay import rounded_depth
 
 ADDERS = (Kind.ADD, Kind.SUB)
@@ -24,7 +24,7 @@ def inventory(plan: Plan) -> dict[str, int]:
         tabulated = plan.tabulated and sweep is plan.sweeps[-1]
         copies = 1 if tabulated else plan.shape.lanes
         for cell in sweep.cells:
-            for name, number in _of_cell(cell, sweep, tabulated).items():
+            for name, number in _of_cell(cell).items():
                 total[name] += number * copies
         for reduction in sweep.reductions:
             name = "adders" if reduction.kind is Kind.SUM else "comparators"
@@ -52,11 +52,13 @@ def memories(plan: Plan) -> list[tuple[int, int]]:
     return found
 
 
-def _of_cell(cell: Cell, sweep: SweepPlan, tabulated: bool) -> Counter[str]:
+def _of_cell(cell: Cell) -> Counter[str]:
     match cell.kind:
-        case Kind.MUL:
-            ordered = tabulated and sweep.ready[cell] == MULTIPLY_LATENCY  # a running sum, in a table
-            return Counter(adders=1) if ordered else Counter(multipliers=1)
+        case Kind.MUL:  # a wide factor is multiplied in parts
+            pieces = len(parts(max(a.format.width for a in cell.args)))
+            return Counter(multipliers=pieces, adders=pieces - 1)
+        case Kind.RAMP:  # of a table: a product with what counts is a running sum
+            return Counter(adders=1)
         case kind if kind in ADDERS:
             return Counter(adders=1)
         case kind if kind in COMPARATORS:

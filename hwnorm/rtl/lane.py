@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Const, Mux, Value, signed
 
 from hwnorm.ir import Rate
-from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind
+from hwnorm.rtl.cells import MULTIPLY_LATENCY, SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.names import Names
 from hwnorm.rtl.plan import SweepPlan
-from hwnorm.rtl.values import expression, literal, wired
+from hwnorm.rtl.values import beyond, expression, extended, fitted, literal, wired, with_carry
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -72,8 +72,10 @@ class Lane(Block):
                 self.layer[cell] = self.input(cell.name, shape_of(cell.format))
             return self.layer[cell]
         assert cell.static, f"{cell!r} does not reach this depth"
-        return wired(cell, self._per_group(cell.args[0], depth)) if cell.kind in WIRING else expression(
-            cell, lambda a: self._per_group(a, depth) if not a.is_const else literal(a)
+        return (
+            wired(cell, self._per_group(cell.args[0], depth))
+            if cell.kind in WIRING
+            else expression(cell, lambda a: self._per_group(a, depth) if not a.is_const else literal(a))
         )
 
     def _place(self, cell: Cell) -> None:
@@ -87,6 +89,10 @@ class Lane(Block):
                 self._multiply(cell, depth)
             case Kind.SHIFT:
                 self._shift(cell, depth)
+            case Kind.SATURATE:
+                self._saturate(cell, depth)
+            case Kind.ADD | Kind.SUB if cell.latency > 1:
+                self._add_halves(cell, depth)
             case _:
                 value = expression(cell, lambda a: self.value(a, depth))
                 signal = self.register(self.names.of(cell), shape_of(cell.format))
@@ -101,20 +107,59 @@ class Lane(Block):
             self.m.d.comb += signal.eq(value)
 
     def _multiply(self, cell: Cell, depth: int) -> None:
-        """Each element's factor in a register of its own, as a DSP block has them."""
+        """Every factor in a register of the multiplier's own, that nothing else holds up: a DSP block has them inside.
+        A factor too wide for one block is multiplied in parts, whose products are added up."""
         name = self.names.of(cell)
+        depth += int(cell.latency > MULTIPLY_LATENCY)
         factors: dict[Cell, Any] = {}
         for arg in cell.args:
-            if arg in factors:
-                continue
-            if arg.rate is Rate.STAT:
-                factors[arg] = self.value(arg, depth + 1)
-            else:
+            if arg not in factors:
                 factors[arg] = self.register(f"{name}_factor_{len(factors)}", shape_of(arg.format))
                 self.m.d.sync += factors[arg].eq(self.value(arg, depth))
-        product = self.register(name, shape_of(cell.format))
-        self.m.d.sync += product.eq(factors[cell.args[0]] * factors[cell.args[1]])
-        self.at[cell, depth + 2] = product
+        split = parts(max(len(f) for f in factors.values()))
+        narrow, wide = sorted((factors[a] for a in cell.args), key=len)
+        total: Any = None
+        for number, (low, end) in enumerate(split):
+            part = wide[low:end].as_signed() if wide.shape().signed and end == len(wide) else wide[low:end]
+            last = number == len(split) - 1
+            shape = shape_of(cell.format) if last and not low else signed(len(narrow) + end - low + 1)
+            product = self.register(f"{name}_part_{low}" if low or not last else name, shape)
+            self.m.d.sync += product.eq(narrow * part)
+            for step in range(number - 1):  # the parts below are still being added up
+                product, earlier = self.register(f"{name}_part_{low}_later_{step}", shape), product
+                self.m.d.sync += product.eq(earlier)
+            if total is None:
+                total = product
+            else:
+                before, shape = total, shape_of(cell.format) if last else signed(len(narrow) + end + 1)
+                total = self.register(name if last else f"{name}_to_{end}", shape)
+                self.m.d.sync += total.eq(Cat(before[:low], ((before >> low) + product)))
+        self.at[cell, self.plan.ready[cell]] = total
+
+    def _add_halves(self, cell: Cell, depth: int) -> None:
+        name, width = self.names.of(cell), cell.format.width
+        half = width // 2
+        (a, b), (a_late, b_late) = ([extended(self.value(x, d), width) for x in cell.args] for d in (depth, depth + 1))
+        if cell.kind is Kind.SUB:
+            b, b_late = ~b, ~b_late
+        low, high = self.register(f"{name}_low", half + 1), self.register(f"{name}_high", width - half)
+        late = self.register(f"{name}_low_late", half)
+        one = Const(int(cell.kind is Kind.SUB), 1)
+        self.m.d.sync += [
+            low.eq(with_carry(one, a[:half], b[:half])),
+            high.eq(with_carry(low[-1], a_late[half:], b_late[half:])),
+            late.eq(low),
+        ]
+        self.at[cell, depth + cell.latency] = fitted(Cat(late, high), cell)
+
+    def _saturate(self, cell: Cell, depth: int) -> None:
+        name, value = self.names.of(cell), self.value(cell.args[0], depth)
+        shape, (is_over, is_under) = shape_of(cell.format), beyond(value, cell)
+        over, under, low = (self.register(f"{name}_{n}", s) for n, s in (("over", 1), ("under", 1), ("low", shape)))
+        self.m.d.sync += [over.eq(is_over), under.eq(is_under), low.eq(value)]
+        clipped = self.at[cell, depth + cell.latency] = self.register(name, shape)
+        low_end, high_end = Const(cell.format.lo, shape), Const(cell.format.hi, shape)
+        self.m.d.sync += clipped.eq(Mux(over, high_end, Mux(under, low_end, low)))
 
     def _shift(self, cell: Cell, depth: int) -> None:
         """A barrel shifter, its largest steps first, so that what is left gets narrower."""
@@ -128,7 +173,9 @@ class Lane(Block):
             remaining = (1 << low) - 1  # that the later steps can still take away
             lowest = min(value.lo, value.lo >> (amount.hi - min(remaining, amount.hi)))
             shape = shape_of(Cell(Kind.CONST, lo=lowest, hi=value.hi).format)
-            late = self.register(f"{self.names.of(cell)}_{step}" if step < cell.latency - 1 else self.names.of(cell), shape)
+            late = self.register(
+                f"{self.names.of(cell)}_{step}" if step < cell.latency - 1 else self.names.of(cell), shape
+            )
             self.m.d.sync += late.eq(shifted)
             moved, top = late, low
         self.at[cell, depth + cell.latency] = moved

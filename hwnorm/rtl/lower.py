@@ -1,4 +1,4 @@
-"""A typed graph as cells: fraction bits become wiring, exponents become small adders, roundings become a half and a shift.
+"""A typed graph as cells: fraction bits become wiring, exponents small adders, roundings a half and a shift.
 
 The half that rounding adds costs no adder an element where it can be added to a value per group instead: y =
 (K*x + B + half) >> sh takes B + half, dx takes it through its select into Bp and Bn. ``offset`` pushes it there.
@@ -285,8 +285,22 @@ class Lowering:
             case Op.SIGN:
                 return c.sign(args[0])
             case (
-                Op.INPUT | Op.LAYER | Op.CONST | Op.MUL | Op.DIV | Op.SQUARE | Op.SQRT | Op.RECIP | Op.LOG | Op.EXP
-                | Op.FIRST | Op.SUM | Op.RMAX | Op.RMIN | Op.CAST | Op.ALIGN
+                Op.INPUT
+                | Op.LAYER
+                | Op.CONST
+                | Op.MUL
+                | Op.DIV
+                | Op.SQUARE
+                | Op.SQRT
+                | Op.RECIP
+                | Op.LOG
+                | Op.EXP
+                | Op.FIRST
+                | Op.SUM
+                | Op.RMAX
+                | Op.RMIN
+                | Op.CAST
+                | Op.ALIGN
             ):
                 raise AssertionError(f"{node!r} is lowered elsewhere")
             case _:
@@ -306,7 +320,7 @@ class Lowering:
 
     # Values per element, one sweep at a time
 
-    def sweep(self, number: int, sweep: Sweep, streams: dict[Node, Cell]) -> "Elements":
+    def sweep(self, number: int, sweep: Sweep, streams: dict[Node, Cell]) -> Elements:
         return Elements(self, number, sweep, streams)
 
     def reduction(self, node: Node, cell: Cell) -> Cell:

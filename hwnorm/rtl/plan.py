@@ -4,9 +4,9 @@
 
 Sweep k streams the elements of a group; stage k then computes what is known per group once the sweep has ended. All run
 at the same time, on successive groups. A stage is a static schedule: a counter starts its serial units, everything else
-is a register behind combinational logic whose inputs hold still. What a later stage or sweep needs is handed on with the
-group. Stage 0 is there only if sweep 1 needs a value per group, or registers are loaded at run time (then a group waits
-for its fields before it starts, so that a layer can change between groups).
+is a register behind combinational logic whose inputs hold still. What a later stage or sweep needs is handed on with
+the group. Stage 0 is there only if sweep 1 needs a value per group, or registers are loaded at run time (then a group
+waits for its fields before it starts, so that a layer can change between groups).
 
 The plan is read off cells alone; hardware is built from it, and so is the time that the cost model reckons with.
 """
@@ -124,15 +124,12 @@ class SweepPlan:
         return list(found)
 
     def operand_depths(self, cell: Cell) -> range:
-        """A factor stands beside the other one's own register; a shift amount is used up step by step."""
+        """A shift amount is used up step by step; of a long sum the upper half comes later."""
         depth = self.depth(cell)
-        match cell.kind:
-            case Kind.MUL:
-                return range(depth + MULTIPLY_LATENCY - 1, depth + MULTIPLY_LATENCY)
-            case Kind.SHIFT:
-                return range(depth, depth + cell.latency)
-            case _:
-                return range(depth, depth + 1)
+        if cell.kind is Kind.MUL:
+            depth += int(cell.latency > MULTIPLY_LATENCY)
+            return range(depth, depth + 1)
+        return range(depth, depth + max(cell.latency, 1))
 
     @property
     def maps(self) -> bool:
@@ -324,7 +321,7 @@ class Plan:
         else:
             filled = self.tabulated and following is self.sweeps[-1]
             after = HANDOVER + (FROM_PORT if filled else following.issue_latency) + following.released_at
-        return before + 1 + stage.latency + after + 1
+        return before + 1 + stage.latency + after + 1 + int(number > 0)
 
     @property
     def min_beats(self) -> int:

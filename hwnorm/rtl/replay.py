@@ -108,7 +108,11 @@ class Queue(Block):
         m.d.comb += self.taken.eq(self.valid & self.ready)
         tail = Pointer(self, "write_address", depth, self.write)
         head = Pointer(self, "read_address", depth, self.taken)
-        m.d.comb += self.valid.eq(tail.value != head.value)  # it is never full: one promise less than there are places
+        # Known beforehand, so that a beat is taken without a comparison in the way.
+        count, there = Signal(range(depth), name="count"), Signal(name="there")
+        m.d.comb += self.valid.eq(there)
+        with m.If(self.write != self.taken):
+            m.d.sync += [count.eq(count + Mux(self.taken, Const(-1), 1)), there.eq(self.write | (count != 1))]
         m.d.comb += [
             store.addr.eq(tail.value),
             store.data.eq(self.data_in),

@@ -30,9 +30,7 @@ class SweepBlock(Block):
         self.plan, self.shape = plan, shape
         self.valid, self.first, self.last = (self.input(n) for n in ("valid", "first", "last"))
         self.tail = self.input("tail", (shape.lanes - 1).bit_length()) if shape.partial else None
-        self.streams = {
-            cell: self.input(cell.name, cell.format.width * shape.lanes) for cell in plan.arriving.values()
-        }
+        self.streams = {cell: self.input(cell.name, cell.format.width * shape.lanes) for cell in plan.arriving.values()}
         self._chains: dict[tuple[str, int], Any] = {}
         self._begin, self._end = self.valid & self.first, self.valid & self.last
         self.operands: dict[Cell, Any] = {}  # inputs
@@ -212,5 +210,3 @@ class SweepBlock(Block):
             if self.tail is not None:
                 self.write_tail = self.output("write_tail", len(self.tail))
                 self.m.d.comb += self.write_tail.eq(self.at("tail", plan.writes_at))
-
-

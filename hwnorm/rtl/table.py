@@ -1,9 +1,9 @@
 """The last sweep as a table: what a group does to an element, worked out once for every value that one can have.
 
 Where an element is one narrow stream and the sweep only maps it, a single lane runs through all 2**b values while the
-group before is still being looked up; then every lane reads its own copy of the table. That takes as long as 2**b beats,
-so groups of fewer beats would wait for it; for longer ones it saves all lanes' multipliers, shifters and saturation, for
-a block RAM a lane.
+group before is still being looked up; then every lane reads its own copy of the table. That takes as long as 2**b
+beats, so groups of fewer beats would wait for it; for longer ones it saves all lanes' multipliers, shifters and
+saturation, for a block RAM a lane.
 
 The lane is the sweep's own, but that its elements come in order: what is linear in them is a running sum, and needs no
 multiplier.
@@ -11,6 +11,7 @@ multiplier.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
@@ -19,6 +20,7 @@ from amaranth.lib.memory import Memory
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Shape, SweepPlan
+from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -33,9 +35,22 @@ class OrderedLane(Lane):
         if cell.kind is not Kind.RAMP:
             super()._place(cell)
             return
-        _, step, start = (self.value(a, self.plan.depth(cell)) for a in cell.args)
-        total = self.at[cell, self.plan.ready[cell]] = self.register(self.names.of(cell), shape_of(cell.format))
-        self.m.d.sync += total.eq(Mux(self._first(self.plan.depth(cell)), start, total + step))
+        depth, name, width = self.plan.depth(cell), self.names.of(cell), cell.format.width
+        _, step, start = cell.args
+        total: Any = Const(0, 0)
+        carry: Any = Const(0, 1)
+        bounds = [0, width // 2, width] if cell.latency > 1 else [0, width]
+        for late, (low, end) in enumerate(pairwise(bounds)):
+            part = self.register(f"{name}_{low}", end - low + 1)
+            by, init = (extended(self.value(v, depth + late), width)[low:end] for v in (step, start))
+            added = with_carry(carry, part[:-1], by)
+            self.m.d.sync += part.eq(Mux(self._first(depth + late), init, added))
+            if end == width:
+                total = Cat(total, part[:-1])
+            else:
+                carry, total = part[-1], self.register(f"{name}_{low}_late", end - low)
+                self.m.d.sync += total.eq(part)
+        self.at[cell, self.plan.ready[cell]] = fitted(total, cell)
 
     def _first(self, depth: int) -> Any:
         if depth not in self.first_at:
@@ -101,14 +116,15 @@ class TableBlock(Block):
         m.d.comb += self.complete.eq(ready != 0)
         self.fill_valid = filling
         self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
-        m.d.comb += [self.fill_first.eq(filling & (count == 0)), self.fill_last.eq(at_end)]
+        m.d.sync += self.fill_first.eq(begin)  # the count has run around and is 0 again
+        m.d.comb += self.fill_last.eq(at_end)
 
     def at(self, name: str, depth: int) -> Any:
         """``valid``, ``first``, ``last`` and ``value`` of the filling lane at a depth."""
         if depth < 0:
-            return {
-                "valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last, "value": self.count
-            }[name]
+            return {"valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last, "value": self.count}[
+                name
+            ]
         if (name, depth) not in self._chains:
             earlier = self.at(name, depth - 1)
             late = self.register(f"fill_{name}_{depth}", len(earlier), reset_less=name == "value")
@@ -149,7 +165,10 @@ class TableBlock(Block):
         width = self.stream.format.width
         results = [self.lane.out(cell, plan.writes_at, f"write_{name}") for name, cell in plan.writes.items()]
         word = Cat(r.as_unsigned() for r in results)
-        into, out_of = Signal(range(TABLES), name="table_written"), Signal(range(TABLES), name="table_read", init=TABLES - 1)
+        into, out_of = (
+            Signal(range(TABLES), name="table_written"),
+            Signal(range(TABLES), name="table_read", init=TABLES - 1),
+        )
         with m.If(self.filled):
             m.d.sync += into.eq(into + 1)
         with m.If(self.valid & self.first):
@@ -197,4 +216,3 @@ class TableBlock(Block):
                 m.d.sync += held.eq(value)
                 value = held
             m.d.comb += self.outputs[f"write_{name}"].eq(value)
-

@@ -2,8 +2,9 @@
 
 A value per group either stands in registers from a cycle on, or runs over a wire, lowest bit first (hwnorm.units.bits),
 from a cycle on. Products run, and what is added to them; so do what units read that look at one bit a cycle. A value
-that stands is fed into a wire by a shift register, loaded when it is needed; one that runs is collected by another. Both
-happen at fixed times. Everything begins as early as it can; then what runs is put off until its first reader needs it,
+that stands is fed into a wire by a shift register, loaded when it is needed; one that runs is collected by another.
+Both happen at fixed times. Everything begins as early as it can; then what runs is put off until its first reader
+needs it,
 so that nothing has to wait in registers.
 
 A shift by a constant is a matter of time alone: bit i of ``a << k`` is there when bit i - k of a is.
@@ -263,4 +264,3 @@ class StagePlan:
             ones[number : number + 1] = [(max(until, at + 1), loads + 1)]
             found[base, at] = number, loads
         return found
-

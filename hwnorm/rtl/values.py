@@ -30,6 +30,19 @@ def fitted(value: Any, cell: Cell) -> Any:
     return value.as_signed() if fmt.signed else value.as_unsigned()
 
 
+def extended(value: Any, width: int) -> Any:
+    """The same in so many bits, without a sign of their own."""
+    value = Value.cast(value)
+    if value.shape().signed:
+        return Cat(value, value[-1].replicate(max(width - len(value), 0)))[:width]
+    return Cat(value, Const(0, max(width - len(value), 0)))[:width]
+
+
+def with_carry(carry: Any, a: Any, b: Any) -> Any:
+    """a + b + carry in one carry chain, and the carry out of it."""
+    return (Cat(carry, a) + Cat(carry, b))[1:]
+
+
 def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
     """What stands in front of the cell's register, or is the cell's value where it has none."""
     a = [arg(x) for x in cell.args]
@@ -63,8 +76,20 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
         case Kind.SATURATE:
             return _saturated(a[0], cell)
         case (
-            Kind.CONST | Kind.LAYER | Kind.FIELD | Kind.STREAM | Kind.CONTROL | Kind.LEFT | Kind.RIGHT | Kind.FIRST
-            | Kind.RAMP | Kind.SUM | Kind.RMAX | Kind.RMIN | Kind.UNIT | Kind.PORT
+            Kind.CONST
+            | Kind.LAYER
+            | Kind.FIELD
+            | Kind.STREAM
+            | Kind.CONTROL
+            | Kind.LEFT
+            | Kind.RIGHT
+            | Kind.FIRST
+            | Kind.RAMP
+            | Kind.SUM
+            | Kind.RMAX
+            | Kind.RMIN
+            | Kind.UNIT
+            | Kind.PORT
         ):
             raise AssertionError(f"{cell!r} is no expression")
         case _:
@@ -76,18 +101,18 @@ def _above(a: Any, b: Any) -> Any:
     return (b - a)[-1]
 
 
+def beyond(value: Any, cell: Cell) -> tuple[Any, Any]:
+    """Whether a value lies above or below a SATURATE cell's format: seen at the bits above it where both have signs."""
+    fmt, (arg,) = cell.format, cell.args
+    if arg.format.signed and fmt.signed:
+        above = value[fmt.width - 1 :]
+        return ~value[-1] & above.any(), value[-1] & ~above.all()
+    return (value > fmt.hi if arg.hi > fmt.hi else Const(0, 1)), (value < fmt.lo if arg.lo < fmt.lo else Const(0, 1))
+
+
 def _saturated(value: Any, cell: Cell) -> Any:
-    """Clipped: at a format's own ends by looking at the bits above, at others by comparing."""
     fmt, low = cell.format, value[: cell.format.width]
     low = low.as_signed() if fmt.signed else low
-    (arg,) = cell.args
-    if arg.format.signed and fmt.signed and (arg.lo < fmt.lo, arg.hi > fmt.hi) == (True, True):
-        above = value[fmt.width - 1 :]
-        negative = value[-1]
-        clipped = Mux(negative, Const(fmt.lo, shape_of(fmt)), Const(fmt.hi, shape_of(fmt)))
-        return Mux(above.all() | ~above.any(), low, clipped)
-    if arg.hi > fmt.hi:
-        low = Mux(value > fmt.hi, Const(fmt.hi, shape_of(fmt)), low)
-    if arg.lo < fmt.lo:
-        low = Mux(value < fmt.lo, Const(fmt.lo, shape_of(fmt)), low)
-    return low
+    over, under = beyond(value, cell)
+    shape = shape_of(fmt)
+    return Mux(over, Const(fmt.hi, shape), Mux(under, Const(fmt.lo, shape), low))

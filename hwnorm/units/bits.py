@@ -1,8 +1,8 @@
 """Bit-serial arithmetic: a value is one wire, its lowest bit first, one bit a cycle, then its sign without end.
 
 On such a wire an adder is two LUTs, a constant shift is waiting, a variable one is waiting for as long as it says, and
-the leading one is the last that came by: what costs a register with a multiplexer a bit elsewhere costs a register here,
-or nothing. No width need be known either: a result has as many bits as somebody takes.
+the leading one is the last that came by: what costs a register with a multiplexer a bit elsewhere costs a register
+here, or nothing. No width need be known either: a result has as many bits as somebody takes.
 
 Two rules keep that simple. ``clear`` sets everything to zero before the first bit of anything, and a wire is low from
 then until its value's first bit, so that an adder or a multiplier runs all the time and yet begins at the right bit.

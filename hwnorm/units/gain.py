@@ -135,7 +135,9 @@ class Gain:
         span = Format.holding(self.base + self.shift_lo, self.base + self.shift_hi)
         exponent = block.output("exponent", shape_of(span), init=self.base + self.shift_lo)
 
-        reach = Format.holding(min(self._above(frac.lo) - self.timing(product, frac).bits, -2), max(self._above(frac.hi), 0))
+        reach = Format.holding(
+            min(self._above(frac.lo) - self.timing(product, frac).bits, -2), max(self._above(frac.hi), 0)
+        )
         above, taken = block.register("above", shape_of(reach)), block.register("taken", shape_of(reach))
         recent, window = block.register("recent", w), block.register("window", w + 1)
         closed = block.register("closed", init=1)
@@ -154,11 +156,15 @@ class Gain:
         m.d.sync += [rounded.eq(window[1:] + window[0]), shift.eq(taken - rounded[-1])]
         clamp = block.register("clamp")
         held, near = block.register("held", w), block.register("near", exponent.shape())
-        m.d.sync += [held.eq(Cat(rounded[: w - 1], rounded[w - 1 :].any())), clamp.eq(shift < self.shift_lo - self.shift_hi)]
+        m.d.sync += [
+            held.eq(Cat(rounded[: w - 1], rounded[w - 1 :].any())),
+            clamp.eq(shift < self.shift_lo - self.shift_hi),
+        ]
         m.d.sync += [near.eq(self.base + self.shift_hi + shift), mantissa.eq(held), exponent.eq(near)]
         with m.If(clamp):
             m.d.sync += [mantissa.eq((1 << w) - 1), exponent.eq(self.base + self.shift_lo)]
         return block
+
 
 def _bits(product: Format) -> int:
     """But its sign; at least one."""

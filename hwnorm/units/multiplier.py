@@ -60,23 +60,35 @@ class Multiplier:
     # Bit by bit
 
     def timing(self, factor: Format, value: Format | None = None) -> Timing:
-        return Timing(ready=1, bits=0, serial=True)
+        return Timing(ready=2, bits=0, serial=True)
 
     def stream(self, factor: Format, start: int = 0) -> Block:
         """Inputs ``clear``, ``bit`` and the ``factor``, which stands still; output ``product``, bit by bit.
 
-        What is left of the sum so far lies between 0 and the factor: it never needs a bit more than that.
+        A full adder for every bit of the factor, its carry and its sum in registers, and no carry chain: sums move
+        down by one, the lowest is the product's next bit. The bit of a sign counts negatively: it is subtracted from
+        nothing, a half subtractor.
         """
+        from amaranth.hdl import Const
+
         from hwnorm.units.hdl import Block, shape_of
 
         block = Block("multiplier")
-        m = block.m
+        m, width = block.m, factor.width
         clear, bit = block.input("clear"), block.input("bit")
         value, product = block.input("factor", shape_of(factor)), block.output("product")
-        rest = block.register("rest", shape_of(factor))
-        gated = value.as_unsigned() & bit.replicate(factor.width)
-        total = rest + (gated.as_signed() if factor.signed else gated)
-        m.d.sync += [product.eq(total[0]), rest.eq(total >> 1)]
+        here = block.register("here")  # a bit at the gates of all the factor's has had a cycle to get there
+        sums, carries = block.register("sums", width), block.register("carries", width)
+        m.d.sync += here.eq(bit)
+        for i in range(width):
+            gated, carry = value[i] & here, carries[i]
+            above = sums[i + 1] if i < width - 1 else Const(0, 1)
+            m.d.sync += sums[i].eq(gated ^ carry ^ above)
+            if factor.signed and i == width - 1:
+                m.d.sync += carries[i].eq(gated | carry)
+            else:
+                m.d.sync += carries[i].eq((gated & carry) | (above & (gated | carry)))
+        m.d.comb += product.eq(sums[0])
         with m.If(clear):
-            m.d.sync += [product.eq(0), rest.eq(0)]
+            m.d.sync += [here.eq(0), sums.eq(0), carries.eq(0)]
         return block

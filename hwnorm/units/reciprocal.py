@@ -101,8 +101,8 @@ class RestoringReciprocal:
         return Timing(size + self.width + 3, size, events)
 
     def stream(self, d: Format, start: int) -> Block:
-        """Inputs ``clear``, ``bit``, ``whole``, ``divide``, ``divided`` and ``time``, which counts the cycles and is ``start`` with
-        D's first bit; outputs ``mantissa``, ``exponent``.
+        """Inputs ``clear``, ``bit``, ``whole``, ``divide``, ``divided`` and ``time``, which counts and is ``start``
+        with D's first bit; outputs ``mantissa``, ``exponent``.
 
         The leading one is the last that comes by: each takes what came before it along, and the time.
         """

@@ -39,7 +39,7 @@ class Rounder:
     def _rounds(self) -> bool:
         return self.rounding is Rounding.HALF_UP and self.shift_hi > 0
 
-    def latency(self, v: Format, shift: Format | None = None) -> int:
+    def latency(self, v: Format, *_: Format) -> int:
         n = self.shift_hi - self.shift_lo
         steps = n if n <= FAR else n // 4 + 3
         return (1 + steps if n else 0) + 2
@@ -47,8 +47,8 @@ class Rounder:
     def compute(self, v: Ints, shift: int | Ints) -> Ints:
         return saturate(shift_right(v, shift, self.rounding), self.result)
 
-    def hardware(self, v: Format, shift: Format | None = None) -> Block:
-        """Inputs ``start``, ``v``, ``shift``; output ``result``. No reset."""
+    def hardware(self, v: Format, *_: Format) -> Block:
+        """Inputs ``start``, ``v``, ``shift`` (its format is the unit's own); output ``result``. No reset."""
         from amaranth.hdl import Cat, Const, Mux, unsigned
 
         from hwnorm.units.hdl import Block, shape_of
@@ -134,7 +134,10 @@ class Rounder:
 
         left = block.register("left", shape_of(Format.holding(-1, self.shift_hi - self.shift_lo)))
         loaded, emitting = block.register("loaded"), block.register("emitting")
-        window, carry = block.register("window", room + 2), block.register("carry")  # the lowest bit is the one to round by
+        window, carry = (
+            block.register("window", room + 2),
+            block.register("carry"),
+        )  # the lowest bit is the one to round by
         stopped = left[-1]
         with m.If(loaded & ~stopped):
             m.d.sync += left.eq(left - 1)
