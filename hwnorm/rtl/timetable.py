@@ -4,8 +4,7 @@ A value per group either stands in registers from a cycle on, or runs over a wir
 from a cycle on. Products run, and what is added to them; so do what units read that look at one bit a cycle. A value
 that stands is fed into a wire by a shift register, loaded when it is needed; one that runs is collected by another.
 Both happen at fixed times. Everything begins as early as it can; then what runs is put off until its first reader
-needs it,
-so that nothing has to wait in registers.
+needs it, so that nothing has to wait in registers.
 
 A shift by a constant is a matter of time alone: bit i of ``a << k`` is there when bit i - k of a is.
 """
@@ -201,6 +200,10 @@ class StagePlan:
                 for arg in standing:
                     stand(arg, at + self.read_at(cell))
                 self._count[cell] = count
+        for cell in self.cells:  # what is but a shift of another goes with it, whoever else that one was early for
+            if cell in self.serial and not cell.static and cell.kind in WIRING:
+                starts[cell] = ready[cell.args[0]]
+                ready[cell] = starts[cell] + (-cell.param if cell.kind is Kind.LEFT else cell.param)
         return bits
 
     @cached_property
