@@ -91,10 +91,6 @@ def test_the_adder_tree_is_the_only_part_of_the_latency_that_knows_the_lanes(nor
     assert one.overhead >= one.interval
 
 
-def test_the_root_makes_l2s_scalar_stage_the_longest() -> None:
-    assert of("l2", "forward").interval > of("l1", "forward").interval
-
-
 def test_sweeps_of_the_norms() -> None:
     assert [of(n, "forward").traffic.sweeps for n in ("l1", "l2", "range", "rms", "srelu")] == [3, 2, 2, 2, 1]
     assert [of(n, "backward").traffic.sweeps for n in ("l1", "l2", "range")] == [2, 2, 2]
