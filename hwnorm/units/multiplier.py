@@ -69,7 +69,7 @@ class Multiplier:
         down by one, the lowest is the product's next bit. The bit of a sign counts negatively: it is subtracted from
         nothing, a half subtractor.
         """
-        from amaranth.hdl import Const
+        from amaranth.hdl import Cat, Const
 
         from hwnorm.units.hdl import Block, shape_of
 
@@ -80,14 +80,10 @@ class Multiplier:
         here = block.register("here")  # a bit at the gates of all the factor's has had a cycle to get there
         sums, carries = block.register("sums", width), block.register("carries", width)
         m.d.sync += here.eq(bit)
-        for i in range(width):
-            gated, carry = value[i] & here, carries[i]
-            above = sums[i + 1] if i < width - 1 else Const(0, 1)
-            m.d.sync += sums[i].eq(gated ^ carry ^ above)
-            if factor.signed and i == width - 1:
-                m.d.sync += carries[i].eq(gated | carry)
-            else:
-                m.d.sync += carries[i].eq((gated & carry) | (above & (gated | carry)))
+        gated, above = value.as_unsigned() & here.replicate(width), sums[1:]
+        lent = Cat(above, Const(int(factor.signed), 1))
+        m.d.sync += sums.eq(gated ^ carries ^ above)
+        m.d.sync += carries.eq((gated & carries) | (lent & (gated | carries)))
         m.d.comb += product.eq(sums[0])
         with m.If(clear):
             m.d.sync += [here.eq(0), sums.eq(0), carries.eq(0)]
