@@ -153,12 +153,11 @@ class Control(Block):
         for name, value in self.told.items():
             width = 1 if name != "tail" else (self.shape.lanes - 1).bit_length()
             told = self.output(f"sweep_{name}", width)
-            if late:
+            for _ in range(late):
                 held = Signal(width, name=f"{name}_issued", reset_less=name != "valid")
                 m.d.sync += held.eq(value)
-                m.d.comb += told.eq(held)
-            else:
-                m.d.comb += told.eq(value)
+                value = held
+            m.d.comb += told.eq(value)
             self.told[name] = told
         if self.plan.number == 1:
             self._find_out(tail)

@@ -120,9 +120,9 @@ class EngineBlock(Block):
                 continue
             number = after.plan.number
             width = sum(len(port) for port in before.passed.values())
-            depth = self.plan.replay_depth(number)
-            replay = Replay(f"replay_{number}", width, depth)
-            space = LateSpace(f"space_{number}", replay.depth)
+            late = after.plan.issue_latency - 1
+            replay = Replay(f"replay_{number}", width, self.plan.replay_depth(number), late)
+            space = LateSpace(f"space_{number}", replay.capacity)
             self.place(f"replay_{number}", replay)
             self.place(f"space_{number}", space)
             assert before.pass_valid is not None

@@ -25,6 +25,7 @@ from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
 
 FROM_PORT, FROM_REPLAY = 1, 2  # cycles from the decision to issue a beat to its data at depth 0
+FAR = 1  # more of them where a beat goes on from a memory into logic: the memory's own register, and one near the logic
 TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
@@ -168,15 +169,17 @@ class Plan:
             kind, name = self.program.types[node], node.name or f"kept_{index}"
             arriving[node] = self.lowering.cells.leaf(Kind.STREAM, name, kind.lo, kind.hi, Rate.ELEM)
         elements = self.lowering.sweep(number, sweep, arriving)
-        latency = FROM_PORT if number == 1 or self.shape.external else FROM_REPLAY
-        plan = SweepPlan(number, sweep, arriving, lanes=self.shape.lanes, issue_latency=latency)
+        plan = SweepPlan(number, sweep, arriving, lanes=self.shape.lanes)
         plan.reductions = [self.lowering.reduction(n, elements.value(n.args[0])) for n in sweep.reduces]
         names = {node: name for name, node in self.program.graph.outputs.items()}
         plan.writes = {names[n]: elements.value(n) for n in sweep.writes}
-        if number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps:
+        looked_up = number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps
+        if looked_up:
             plan.writes = {name: self._in_order(cell) for name, cell in plan.writes.items()}
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
+        if number > 1 and not self.shape.external:
+            plan.issue_latency = FROM_REPLAY if looked_up else FROM_REPLAY + FAR
         return plan
 
     def _in_order(self, cell: Cell) -> Cell:

@@ -12,26 +12,39 @@ from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
 from hwnorm.units.hdl import Block
+from hwnorm.units.lfsr import TAPS, Lfsr
 
 BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
 LATE_SPACE = 4  # promises that a late count does not know of, and one
 
 
 def rounded_depth(beats: int) -> int:
-    power = 1 << (beats - 1).bit_length()
-    return power if power <= BLOCK_WORDS else -(-beats // BLOCK_WORDS) * BLOCK_WORDS
+    """Words of a memory that holds so many beats, and one: an address that wanders leaves one out."""
+    power = 1 << beats.bit_length()
+    return power if power <= BLOCK_WORDS else -(-(beats + 1) // BLOCK_WORDS) * BLOCK_WORDS
 
 
-class Pointer:
+def counting(block: Block, name: str, depth: int, step: Any) -> Any:
     """An address that runs around."""
+    value = block.register(name, range(depth), reset_less=False)
+    following = value + 1
+    if depth & (depth - 1):
+        following = Mux(value == depth - 1, 0, following)
+    with block.m.If(step):
+        block.m.d.sync += value.eq(following)
+    return value
 
-    def __init__(self, block: Block, name: str, depth: int, step: Any) -> None:
-        self.value = block.register(name, range(depth), reset_less=False)
-        following = self.value + 1
-        if depth & (depth - 1):
-            following = Mux(self.value == depth - 1, 0, following)
-        with block.m.If(step):
-            block.m.d.sync += self.value.eq(following)
+
+def wandering(block: Block, name: str, depth: int, step: Any) -> Any:
+    """An address that comes by every word but one, in any order: a shift register with feedback, without a carry. Whom
+    it serves does not mind the order, as long as writing and reading follow the same one."""
+    bits = (depth - 1).bit_length()
+    if depth != 1 << bits or bits not in TAPS:
+        return counting(block, name, depth, step)
+    value = block.register(name, bits, init=1, reset_less=False)
+    with block.m.If(step):
+        block.m.d.sync += value.eq(Lfsr(bits).following(value))
+    return value
 
 
 class Space(Block):
@@ -69,27 +82,34 @@ class LateSpace(Block):
 
 
 class Replay(Block):
-    """``read`` asks for the next beat, whose data stands one cycle later. A block RAM, its output register outside."""
+    """``read`` asks for the next beat, whose data stands ``late`` cycles later. Holds ``capacity`` beats. A block RAM,
+    whose output register is the next one behind, here or outside."""
 
-    def __init__(self, name: str, width: int, depth: int) -> None:
+    def __init__(self, name: str, width: int, beats: int, late: int) -> None:
         super().__init__(name)
-        self.depth = depth = rounded_depth(depth)
+        depth = rounded_depth(beats)
+        self.capacity = depth - 1
         self.write, self.read = self.input("write"), self.input("read")
         self.data_in = self.input("data_in", width)
         self.data_out = self.output("data_out", width)
         memory = Memory(shape=unsigned(width), depth=depth, init=[], attrs={"no_rw_check": 1})
         self.m.submodules.memory = memory
         store, fetch = memory.write_port(), memory.read_port()
-        tail = Pointer(self, "write_address", depth, self.write)
-        head = Pointer(self, "read_address", depth, self.read)
+        tail = wandering(self, "write_address", depth, self.write)
+        head = wandering(self, "read_address", depth, self.read)
         self.m.d.comb += [
-            store.addr.eq(tail.value),
+            store.addr.eq(tail),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
-            fetch.addr.eq(head.value),
+            fetch.addr.eq(head),
             fetch.en.eq(1),
-            self.data_out.eq(fetch.data),
         ]
+        data = fetch.data
+        for _ in range(late - 1):
+            held = self.register("data", width)
+            self.m.d.sync += held.eq(data)
+            data = held
+        self.m.d.comb += self.data_out.eq(data)
 
 
 class Queue(Block):
@@ -106,17 +126,17 @@ class Queue(Block):
         store, fetch = memory.write_port(), memory.read_port(domain="comb")
         self.taken = self.output("taken")
         m.d.comb += self.taken.eq(self.valid & self.ready)
-        tail = Pointer(self, "write_address", depth, self.write)
-        head = Pointer(self, "read_address", depth, self.taken)
+        tail = counting(self, "write_address", depth, self.write)
+        head = counting(self, "read_address", depth, self.taken)
         # Known beforehand, so that a beat is taken without a comparison in the way.
         count, there = Signal(range(depth), name="count"), Signal(name="there")
         m.d.comb += self.valid.eq(there)
         with m.If(self.write != self.taken):
             m.d.sync += [count.eq(count + Mux(self.taken, Const(-1), 1)), there.eq(self.write | (count != 1))]
         m.d.comb += [
-            store.addr.eq(tail.value),
+            store.addr.eq(tail),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
-            fetch.addr.eq(head.value),
+            fetch.addr.eq(head),
             self.data_out.eq(fetch.data),
         ]

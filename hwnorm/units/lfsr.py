@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwnorm.units.hdl import Block
@@ -43,7 +43,7 @@ class Lfsr:
 
     def hardware(self, seed: int = 1) -> Block:
         """Input ``enable``; output ``state``, a register, which a reset sets to ``seed``: it is control."""
-        from amaranth.hdl import Cat, unsigned
+        from amaranth.hdl import unsigned
 
         from hwnorm.units.hdl import Block
 
@@ -54,5 +54,11 @@ class Lfsr:
         register = block.register("register", unsigned(self.width), init=seed, reset_less=False)
         block.m.d.comb += state.eq(register)
         with block.m.If(enable):
-            block.m.d.sync += register.eq(Cat((register & self.mask).xor(), register))
+            block.m.d.sync += register.eq(self.following(register))
         return block
+
+    def following(self, state: Any) -> Any:
+        """What comes after a state, as an Amaranth value of ``width`` bits."""
+        from amaranth.hdl import Cat
+
+        return Cat((state & self.mask).xor(), state[: self.width - 1])

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat
-
 from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
@@ -25,7 +23,7 @@ def steps(block: Block, start: Any, count: int) -> tuple[Any, Any]:
     m, state = block.m, block.register("state", lfsr.width, init=1)
     step, last = block.register("step"), block.register("last")
     with m.If(step):
-        m.d.sync += [state.eq(Cat((state & lfsr.mask).xor(), state)), step.eq(~last)]
+        m.d.sync += [state.eq(lfsr.following(state)), step.eq(~last)]
         m.d.sync += last.eq(state == lfsr.compute(1, max(count - 2, 0)))
     with m.If(start):
         m.d.sync += [state.eq(1), step.eq(1), last.eq(count == 1)]
