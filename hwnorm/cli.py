@@ -385,9 +385,11 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _simulate_by_bench(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    from hwnorm.bundle.vectors import check_unchanged
     from hwnorm.rtl import simulate
 
     simulate.check(about, folder)
+    check_unchanged(folder, about)
     simulator = simulate.find(options.simulator)
     report = simulate.simulate(folder, about, simulator, 1 if options.seed is None else options.seed, options.axis)
     _emit(options, "\n".join([f"{report.top}: {report}", *(f"{report.top}, {o}" for o in report.coverage.lines())]))
@@ -395,33 +397,38 @@ def _simulate_by_bench(options: argparse.Namespace, folder: Path, about: dict[st
 
 def _simulate_by_gates(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
     """Without any tool but Python's."""
-    from hwnorm.rtl import check, check_bulk, check_mutants
+    from hwnorm.check.bulk import bulk
+    from hwnorm.check.folder import check_manifest
+    from hwnorm.check.mutants import COLUMNS, score
+    from hwnorm.check.standard import check
 
     seed = options.seed or 0
     LOG.info("making a netlist of %s", about["name"])
-    found = check.check_manifest(folder, about)
+    found = check_manifest(folder, about)
     if options.mutants:
-        score = check_mutants.score(found, options.mutants, seed)
-        rows = [[record[column] for column in check_mutants.COLUMNS] for record in score.records()]
+        scored = score(found, options.mutants, seed)
+        rows = [[record[column] for column in COLUMNS] for record in scored.records()]
         if options.format in ("table", "markdown"):
-            _emit(options, Table(check_mutants.COLUMNS, rows, f"{found.name}: {score}").render(options.format))
+            _emit(options, Table(COLUMNS, rows, f"{found.name}: {scored}").render(options.format))
         else:
-            LOG.info("%s: %s", found.name, score)
-            _emit(options, Table(check_mutants.COLUMNS, rows).render(options.format))
+            LOG.info("%s: %s", found.name, scored)
+            _emit(options, Table(COLUMNS, rows).render(options.format))
         return
-    lines = check.check(found, seed)
+    lines = check(found, seed)
     if options.elements_total:
-        lines.append(f"in bulk: {check_bulk.bulk(found, options.elements_total, _progress(options), seed)}")
+        lines.append(f"in bulk: {bulk(found, options.elements_total, _progress(options), seed)}")
     _emit(options, "\n".join(f"{found.name}: {line}" for line in lines))
 
 
 def _simulate_hls(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
     from hwnorm.bundle import manifest
+    from hwnorm.bundle.vectors import check_unchanged
     from hwnorm.hls import bulk, simulate
 
     simulate.check(about, folder, bulk=options.elements_total is not None)
     if options.simulator or options.mutants or options.seed is not None:
         raise InputError(f"{folder}: --with, --mutants and --seed are for folders of gen-rtl")
+    check_unchanged(folder, about)
     print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
     if options.elements_total:
         engine = manifest.engine_of(about)

@@ -7,6 +7,7 @@ the steady state: that difference is what is reported, so that filling and drain
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from hwnorm.bundle import manifest
+from hwnorm.check.bench import Stalls
+from hwnorm.check.differences import compare
+from hwnorm.check.drawing import call_of
+from hwnorm.check.folder import Folder
+from hwnorm.check.groups import groups_of
+from hwnorm.check.queues import Segment, queues_of
+from hwnorm.check.rows import batch_of
 from hwnorm.fixed import Ints
-from hwnorm.gates import Delay, States, Toggles, energies
-from hwnorm.gates.power import CellEnergy
-from hwnorm.rtl.check import Folder, check_manifest, compare
-from hwnorm.rtl.check_bench import Stalls
-from hwnorm.rtl.check_random import call_of
-from hwnorm.rtl.check_streams import Segment, batch_of, groups_of, queues_of
+from hwnorm.gates import CellEnergy, Delay, States, Toggles, energies
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.emit import emit
 from hwnorm.synth.asic import AsicSynthesis, synthesise_asic
@@ -147,14 +149,11 @@ def measure_asic(
     """
     name = "engine"
     with tempfile.TemporaryDirectory(prefix="hwnorm_power_") as scratch:
-        folder = Path(scratch)
-        for file, data in emit(design, name, "measure_asic").items():
-            if file.endswith((f"{name}.v", "manifest.json")):
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                (folder / file).write_bytes(data)
-        (_, about), *_ = manifest.read(folder)
-        found = check_manifest(folder, about)
-        return power(found, liberty, clock_mhz, delays, seed, second_opinion)
+        files, verilog = emit(design, name, "measure_asic"), Path(scratch) / "rtl" / f"{name}.v"
+        verilog.parent.mkdir()
+        verilog.write_bytes(files[f"rtl/{name}.v"])
+        folder = Folder(Path(scratch), json.loads(files["manifest.json"]))
+        return power(folder, liberty, clock_mhz, delays, seed, second_opinion)
 
 
 def power(

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from hwnorm.bundle.cases import affine
+from hwnorm.check.bench import Stalls
+from hwnorm.check.groups import groups_of
+from hwnorm.check.ports import Layout
+from hwnorm.check.queues import Segment
+from hwnorm.check.rows import Batch, batch_of
 from hwnorm.engine import Engine
 from hwnorm.fixed import Ints
-from hwnorm.rtl.check_bench import Stalls
-from hwnorm.rtl.check_streams import Batch, Layout, Segment, batch_of, groups_of
 from hwnorm.rtl.design import Design
 from hwnorm.views.int_ref import Call
 

@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from hwnorm.check.bench import Outcome
+from hwnorm.check.differences import compare, differences
+from hwnorm.check.drawing import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
+from hwnorm.check.folder import Folder
+from hwnorm.check.ports import Bools
+from hwnorm.check.queues import Queue, Segment, queues_of
+from hwnorm.check.redundant import redundant
+from hwnorm.check.standard import BLOCK, MORE_RESETS, golden_batches, pieces, resets, timed
 from hwnorm.gates import Mutant, mutants, mutated
-from hwnorm.rtl.check import BLOCK, MORE_RESETS, Folder, compare, differences, golden_batches, pieces, resets, timed
-from hwnorm.rtl.check_bench import Outcome
-from hwnorm.rtl.check_random import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
-from hwnorm.rtl.check_redundant import redundant
-from hwnorm.rtl.check_streams import Bools, Queue, Segment, queues_of
 
 DRAWS = 24  # random streams for each survivor, in each round
 ROUNDS = 2
