@@ -14,6 +14,7 @@ from typing import Any
 
 from hwnorm.fixed import Format
 from hwnorm.ir import Rate
+from hwnorm.units import Aligner
 
 
 class Kind(Enum):
@@ -34,6 +35,7 @@ class Kind(Enum):
     MAX = "max"
     MIN = "min"
     ABS = "abs"
+    NEGATE = "negate"  # -b where a is set, else b
     SIGN = "sign"
     SELECT = "select"
     POWER = "power"  # 1 << (a - param)
@@ -146,6 +148,10 @@ class Cells:
         """Where b is 0 the register is cleared: its own reset, and no logic."""
         return self._make(Kind.SELECT, (flag, a, b), min(a.lo, b.lo), max(a.hi, b.hi), latency=1, name=name)
 
+    def negate_if(self, flag: Cell, a: Cell, name: str = "") -> Cell:
+        lo, hi = min(a.lo, -a.hi), max(a.hi, -a.lo)
+        return self._make(Kind.NEGATE, (flag, a), lo, hi, latency=1, name=name)
+
     def absolute(self, a: Cell, name: str = "") -> Cell:
         return self._make(Kind.ABS, (a,), 0, max(abs(a.lo), abs(a.hi)), latency=1, name=name)
 
@@ -205,6 +211,18 @@ class Cells:
         """What a sum of a product with x is where all values of x come in order."""
         latency = _halves(like.lo, like.hi, x, step)
         return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=latency, name=like.name)
+
+    def aligned(self, ramp: Cell, shift: Cell) -> Cell:
+        """A running sum, shifted: its step and its start are aligned before it runs."""
+        x, step, start = ramp.args
+        span = shift.hi
+        step, start = (self._aligned(a, shift, span) for a in (step, start))
+        wide = self._make(ramp.kind, (), ramp.lo << span, ramp.hi << span, Rate.ELEM, name=ramp.name)
+        return self.left(self.ramp(wide, x, step, start), -span)
+
+    def _aligned(self, a: Cell, shift: Cell, span: int) -> Cell:
+        unit = self.unit(Aligner(span), (a, shift), f"align_{a.name}" if a.name else "align")
+        return self.port(unit, "aligned", a.lo << span, a.hi << span, f"{a.name}_aligned" if a.name else "aligned")
 
     def rebuilt(self, cell: Cell, args: tuple[Cell, ...]) -> Cell:
         """The same piece, fed by others."""

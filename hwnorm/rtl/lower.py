@@ -197,7 +197,7 @@ class Lowering:
                 unit = c.unit(Gain(width, base, lo, hi), (magnitude, self.frac(source)), f"gain_{node.name}")
                 self.exponents[node] = c.port(unit, "exponent", base + lo, base + hi, f"{node.name}_frac")
                 mantissa = c.port(unit, "mantissa", 0, (1 << width) - 1)
-                return mantissa if negative is None else c.select(negative, c.sub(c.const(0), mantissa), mantissa)
+                return mantissa if negative is None else c.negate_if(negative, mantissa)
             case Widened(_, extra):
                 over = c.sub(self.frac(source), self.dx_frac())
                 least = c.const(self.precision.guard)

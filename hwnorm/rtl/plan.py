@@ -183,9 +183,15 @@ class Plan:
         return plan
 
     def _in_order(self, cell: Cell) -> Cell:
-        """A cell of a sweep whose elements are all values in order: what is linear in them is a running sum."""
+        """A cell of a sweep whose elements are all values in order: what is linear in them is a running sum. A shift
+        of such a sum is one of what it starts from and of its step, once a group."""
         if cell.rate is Rate.STAT or cell.kind is Kind.STREAM:
             return cell
+        if cell.kind is Kind.SHIFT:
+            total, amount = self._in_order(cell.args[0]), cell.args[1]
+            drop, ramp = (total.param, total.args[0]) if total.kind is Kind.RIGHT else (0, total)
+            if ramp.kind is Kind.RAMP and amount.rate is Rate.STAT and not amount.static:
+                return self.lowering.cells.left(self.lowering.cells.aligned(ramp, amount), -drop)
         if cell.kind is Kind.ADD:
             for product, offset in (cell.args, cell.args[::-1]):
                 if product.kind is Kind.MUL and offset.rate is Rate.STAT:

@@ -21,6 +21,7 @@ from hwnorm.rtl.timetable import FED, StagePlan
 from hwnorm.rtl.values import expression, literal, wired
 from hwnorm.units import Multiplier, RestoringReciprocal
 from hwnorm.units.hdl import Block, shape_of
+from hwnorm.units.serial import countdown
 
 NEAR = 4  # cycles from one strobe to the next that registers bridge at less cost than a comparison
 
@@ -278,10 +279,8 @@ class StageBlock(Block):
         """2**(a - less) is a bit that comes so many cycles late: a counter."""
         (arg,) = cell.args
         value, left = self._value(arg), self.register(name, shape_of(Format.holding(-1, arg.hi)), init=-1)
-        with self.m.If(~left[-1]):
-            self.m.d.sync += left.eq(left - 1)
-        with self.m.If(load):
-            self.m.d.sync += left.eq(value)
+        with self.m.If(~left[-1] | load):
+            self.m.d.sync += left.eq(countdown(left, load, value))
         with self.m.If(self.start):
             self.m.d.sync += left.eq(-1)
         return left == cell.param

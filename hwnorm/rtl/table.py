@@ -43,8 +43,9 @@ class OrderedLane(Lane):
         for late, (low, end) in enumerate(pairwise(bounds)):
             part = self.register(f"{name}_{low}", end - low + 1)
             by, init = (extended(self.value(v, depth + late), width)[low:end] for v in (step, start))
-            added = with_carry(carry, part[:-1], by)
-            self.m.d.sync += part.eq(Mux(self._first(depth + late), init, added))
+            first = self._first(depth + late)
+            held = part[:-1] & ~first.replicate(end - low)
+            self.m.d.sync += part.eq(with_carry(carry & ~first, held, Mux(first, init, by)))
             if end == width:
                 total = Cat(total, part[:-1])
             else:

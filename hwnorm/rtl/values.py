@@ -63,6 +63,8 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
             return Mux(_above(a[0], a[1]), a[1], a[0])
         case Kind.ABS:
             return Mux(a[0] < 0, -a[0], a[0])
+        case Kind.NEGATE:  # inverted, and 1 added
+            return (extended(a[1], cell.format.width) ^ a[0].replicate(cell.format.width)) + a[0]
         case Kind.SIGN:
             return Mux(a[0] > 0, 1, Mux(a[0] < 0, Const(-1), 0))
         case Kind.SELECT:

@@ -12,6 +12,7 @@ next start. The tree and the accumulator take a beat every cycle.
 
 from hwnorm.units.accumulator import Accumulator as Accumulator
 from hwnorm.units.adder_tree import AdderTree as AdderTree
+from hwnorm.units.aligner import Aligner as Aligner
 from hwnorm.units.divider import Divider as Divider
 from hwnorm.units.gain import Gain as Gain
 from hwnorm.units.lfsr import Lfsr as Lfsr

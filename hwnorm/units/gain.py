@@ -124,6 +124,7 @@ class Gain:
         from amaranth.hdl import Cat, unsigned
 
         from hwnorm.units.hdl import Block, shape_of
+        from hwnorm.units.serial import countdown
 
         assert not product.signed, "a gain's magnitude and sign are apart"
         block = Block("gain")
@@ -141,13 +142,13 @@ class Gain:
         above, taken = block.register("above", shape_of(reach)), block.register("taken", shape_of(reach))
         recent, window = block.register("recent", w), block.register("window", w + 1)
         closed = block.register("closed", init=1)
-        m.d.sync += [recent.eq(Cat(recent[1:], bit)), above.eq(above - 1)]
+        m.d.sync += [recent.eq(Cat(recent[1:], bit)), above.eq(countdown(above, load, point, self._above(0)))]
         with m.If(~closed & (bit | ~above[-1])):
             m.d.sync += [window.eq(Cat(recent, bit)), taken.eq(above)]
         with m.If(whole):
             m.d.sync += closed.eq(1)
         with m.If(load):
-            m.d.sync += [above.eq(point + self._above(0)), closed.eq(0), taken.eq(0), window.eq(0)]
+            m.d.sync += [closed.eq(0), taken.eq(0), window.eq(0)]
         with m.If(clear):
             m.d.sync += [recent.eq(0), closed.eq(1)]
 

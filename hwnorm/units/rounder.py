@@ -123,6 +123,7 @@ class Rounder:
         from amaranth.hdl import Cat, Const, Mux
 
         from hwnorm.units.hdl import Block, shape_of
+        from hwnorm.units.serial import countdown
 
         block = Block("rounder")
         m, room, clips = block.m, self._room, self._clips(v)
@@ -139,10 +140,10 @@ class Rounder:
             block.register("carry"),
         )  # the lowest bit is the one to round by
         stopped = left[-1]
-        with m.If(loaded & ~stopped):
-            m.d.sync += left.eq(left - 1)
+        with m.If(load | (loaded & ~stopped)):
+            m.d.sync += left.eq(countdown(left, load, amount, -self.shift_lo))
         with m.If(load):
-            m.d.sync += [loaded.eq(1), left.eq(amount - self.shift_lo)]
+            m.d.sync += loaded.eq(1)
         with m.If(~stopped | emitting):
             m.d.sync += window.eq(Cat(window[1:], bit))
         m.d.sync += carry.eq(carry & window[1])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from amaranth.hdl import Const, Mux
+
 from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
@@ -28,3 +30,9 @@ def steps(block: Block, start: Any, count: int) -> tuple[Any, Any]:
     with m.If(start):
         m.d.sync += [state.eq(1), step.eq(1), last.eq(count == 1)]
     return step, last
+
+
+def countdown(left: Any, load: Any, value: Any, offset: int = 0) -> Any:
+    """What a counter holds next: ``value + offset`` where it is loaded, else one less. One adder, with no more than
+    gates in front of it."""
+    return Mux(load, value, left) + Mux(load, offset, Const(-1))
