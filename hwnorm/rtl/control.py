@@ -16,6 +16,7 @@ from amaranth.hdl import Mux, Signal
 
 from hwnorm.rtl.plan import Shape, SweepPlan
 from hwnorm.units.hdl import Block
+from hwnorm.units.lfsr import TAPS, Lfsr
 
 
 def counter(values: int) -> int:
@@ -119,10 +120,14 @@ class Control(Block):
         return (self.in_valid | self.padding) & ~self.dropping
 
     def _count(self) -> None:
-        """Down from the last beat's number where it is known, else up to the maximum."""
+        """Down from the last beat's number where it is known, else up to the maximum. Where it never changes, through
+        the states of a shift register with feedback, which needs no carry."""
         m, most = self.m, self.shape.max_beats - 1
         if most == 0 and self.last_beat is None:
             self.beat: Any = 0
+            return
+        if self.counted and self.last_beat is None and (most + 1).bit_length() in TAPS:
+            self._wander(Lfsr((most + 1).bit_length()), most)
             return
         beat = self.beat = Signal(range(self.shape.max_beats), name="beat", init=most if self.counted else 0)
         if not self.counted:
@@ -141,6 +146,13 @@ class Control(Block):
         elif most & (most + 1):  # else it comes by itself
             with m.If(self.issue & self.at_last):
                 m.d.sync += beat.eq(most)
+
+    def _wander(self, lfsr: Lfsr, most: int) -> None:
+        m, beat = self.m, Signal((most + 1).bit_length(), name="beat", init=1)
+        with m.If(self.issue):
+            m.d.sync += [beat.eq(lfsr.following(beat)), self.at_last.eq(beat == lfsr.compute(1, most - 1))]
+        with m.If(self.issue & self.at_last):
+            m.d.sync += beat.eq(1)
 
     # What the sweep and later stages are told
 

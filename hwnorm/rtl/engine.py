@@ -153,7 +153,7 @@ class EngineBlock(Block):
             if sweep.write_tail is not None:
                 packed.append(sweep.write_tail)
             queue = Queue(f"{prefix}_queue", sum(len(p) for p in packed), depth)
-            space = Space(f"{prefix}_space", depth - 1)
+            space = Space(f"{prefix}_space", depth)
             self.place(queue.name, queue)
             self.place(space.name, space)
             valid, ready = self.output(f"{prefix}_valid"), self.input(f"{prefix}_ready")

@@ -29,6 +29,7 @@ FAR = 1  # more of them where a beat goes on from a memory into logic: the memor
 TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
+QUEUE_LATENCY = 2  # cycles from a beat's results to the port
 HANDOVER = 1  # cycles from a stage's token to a sweep that is ready to issue
 
 
@@ -343,7 +344,7 @@ class Plan:
         """Cycles that a single group takes besides issuing its beats once a sweep."""
         last = self.sweeps[-1]
         between = sum(self._handed_on(s.number) for s in self.sweeps[:-1])
-        return between + last.issue_latency + self._written_at(last) + 2
+        return between + last.issue_latency + self._written_at(last) + QUEUE_LATENCY + 1
 
     def cycles(self, groups: int, beats: int) -> int:
         """From the first beat's acceptance to the last result's, both included, if nobody outside makes it wait."""
@@ -364,7 +365,7 @@ class Plan:
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
-        return 1 << (sweep.issue_latency + self._written_at(sweep) + 3).bit_length()
+        return 1 << (sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY).bit_length()
 
 
 def _roots(cells: set[Cell]) -> set[Cell]:

@@ -113,30 +113,32 @@ class Replay(Block):
 
 
 class Queue(Block):
-    """Behind a sweep that writes: a small memory with the oldest beat always in sight. Holds ``depth - 1`` at most."""
+    """Behind a sweep that writes: the oldest beat is in sight, in the memory's own register. Holds ``depth`` beats, and
+    that one. What is written is in sight two cycles later."""
 
     def __init__(self, name: str, width: int, depth: int) -> None:
         super().__init__(name)
         m = self.m
         self.write, self.data_in = self.input("write"), self.input("data_in", width)
         self.ready, self.valid = self.input("ready"), self.output("valid")
-        self.data_out = self.output("data_out", width)
-        memory = Memory(shape=unsigned(width), depth=depth, init=[])
+        self.data_out, self.taken = self.output("data_out", width), self.output("taken")
+        memory = Memory(shape=unsigned(width), depth=depth, init=[], attrs={"no_rw_check": 1, "ram_style": "block"})
         m.submodules.memory = memory
-        store, fetch = memory.write_port(), memory.read_port(domain="comb")
-        self.taken = self.output("taken")
-        m.d.comb += self.taken.eq(self.valid & self.ready)
-        tail = counting(self, "write_address", depth, self.write)
-        head = counting(self, "read_address", depth, self.taken)
-        # Known beforehand, so that a beat is taken without a comparison in the way.
-        count, there = Signal(range(depth), name="count"), Signal(name="there")
-        m.d.comb += self.valid.eq(there)
-        with m.If(self.write != self.taken):
-            m.d.sync += [count.eq(count + Mux(self.taken, Const(-1), 1)), there.eq(self.write | (count != 1))]
+        store, fetch = memory.write_port(), memory.read_port()
+        there, fetched = Signal(name="there"), Signal(name="fetched")
+        # Known beforehand, so that a beat is fetched without a comparison in the way.
+        stored, waiting = Signal(range(depth + 1), name="stored"), Signal(name="waiting")
         m.d.comb += [
-            store.addr.eq(tail),
+            self.valid.eq(there),
+            self.taken.eq(there & self.ready),
+            fetched.eq(waiting & (~there | self.ready)),
+            store.addr.eq(counting(self, "write_address", depth, self.write)),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
-            fetch.addr.eq(head),
+            fetch.addr.eq(counting(self, "read_address", depth, fetched)),
+            fetch.en.eq(fetched),
             self.data_out.eq(fetch.data),
         ]
+        m.d.sync += there.eq(fetched | (there & ~self.ready))
+        with m.If(self.write != fetched):
+            m.d.sync += [stored.eq(stored + Mux(fetched, Const(-1), 1)), waiting.eq(self.write | (stored != 1))]

@@ -93,8 +93,10 @@ class ModuleText:
     def _memory(memory: Store) -> list[str]:
         data = memory.instance._data
         shape, rows = Shape.cast(data.shape), list(data.init)
-        attributes = "".join(f"(* {name} *) " for name in memory.instance._attrs)
-        found = [f"{attributes}reg{declared(shape)} {memory.name} [0:{data.depth - 1}];"]
+        named = memory.instance._attrs.items()
+        attributes = ", ".join(name if value == 1 else f'{name} = "{value}"' for name, value in named)
+        register = f"reg{declared(shape)} {memory.name} [0:{data.depth - 1}];"
+        found = [f"(* {attributes} *) {register}" if attributes else register]
         if any(rows):
             digits = -(-shape.width // 4)
             words = [f"{memory.name}[{i}] = {shape.width}'h{row:0{digits}x};" for i, row in enumerate(rows)]
