@@ -7,7 +7,7 @@ one keeps the function of every output.
 1. *End.* A carry that nobody reads is not brought out: the placer would spend a cell on it.
 2. *Beginning.* A carry in that is constant comes through a cell of the placer's too. Where the first half makes its
    carry by itself, nothing needs to come in; where the chain ends in the middle of a cell, it moves up by a half and
-   makes the constant itself.
+   makes the constant itself; else the first half makes what would have left it, and its sum moves into a LUT.
 3. *Gates.* A LUT that only one half reads moves into that half's own where all inputs fit: ``a + (b & c)`` costs what
    ``a + b`` does.
 """
@@ -136,7 +136,50 @@ def _open_ends(nets: Netlist, chain: list[str]) -> Counter[str]:
             _write(nets, chain[place // 2], place % 2, half)
         nets.connect(chain[0], "CIN", UNKNOWN)
         done["carry_beginnings"] += 1
+    elif _begin_within(nets, chain[0], first, int(given)):
+        nets.connect(chain[0], "CIN", UNKNOWN)
+        done["carry_beginnings"] += 1
     return done
+
+
+def _begin_within(nets: Netlist, name: str, first: _Half, given: int) -> bool:
+    """The carry behind a first half, made by A and B alone: of two nets at most."""
+    wanted: list[Bit] = sorted({pin for pin in first.pins if isinstance(pin, int)})
+    cases = [dict(zip(wanted, values, strict=True)) for values in product((0, 1), repeat=len(wanted))]
+    rows = [_row(first.pins, case) for case in cases]
+    carries = [given if first.passes(row) else first.makes(row) for row in rows]
+    weights = {net: 1 << (len(wanted) - 1 - place) for place, net in enumerate(wanted)}  # of a net in a case's number
+    deciding = [net for net in wanted if any(c != carries[n ^ weights[net]] for n, c in enumerate(carries))]
+    if len(deciding) > 2:
+        return False
+    spare: list[Bit] = [ONE] * 2
+    pins = (deciding + spare)[:2]
+    made = {_index(_row((*pins,), case)): carry for case, carry in zip(cases, carries, strict=True)}
+    if first.sum is not None:
+        sums = {_index(tuple(case.values())): first.passes(row) ^ given for case, row in zip(cases, rows, strict=True)}
+        _add_lut(nets, f"{name}_first", wanted, _table(sums), first.sum)
+    _write(nets, name, 0, _Half((*pins, ONE, ONE), _table(made), None))
+    return True
+
+
+def _table(bits: Mapping[int, int]) -> int:
+    return sum(value << index for index, value in bits.items())
+
+
+def _add_lut(nets: Netlist, name: str, pins: list[Bit], table: int, output: Bit) -> None:
+    """``table`` is indexed by the pins; those that are missing are low."""
+    entries = [*pins, *[ZERO] * (len(PINS) - len(pins))]
+    nets.cells[name] = {
+        "hide_name": 0,
+        "type": LUT,
+        "parameters": {"INIT": f"{table:016b}"},
+        "attributes": {},
+        "port_directions": dict.fromkeys(PINS, "input") | {"Z": "output"},
+        "connections": {},
+    }
+    for pin, bit in zip(PINS, entries, strict=True):
+        nets.connect(name, pin, bit)
+    nets.connect(name, "Z", output, "output")
 
 
 def _ends_within(nets: Netlist, chain: list[str]) -> bool:
@@ -196,5 +239,5 @@ def _merged(nets: Netlist, half: _Half, place: int, gate: str) -> _Half | None:
             if any(bits.setdefault(index, value) != value for index, value in claims):
                 break
         else:
-            return _Half(pins, sum(value << index for index, value in bits.items()), half.sum)
+            return _Half(pins, _table(bits), half.sum)
     return None

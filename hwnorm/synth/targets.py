@@ -176,6 +176,7 @@ _ALL = (
         place_options=(
             *("--85k", "--package", "CABGA756", "--speed", "6"),
             *("--out-of-context", "--timing-allow-fail", "--quiet"),
+            *("--placer-heap-timingweight", "100"),  # at its own choice, 10, a tenth of the speed is left lying
         ),
         placed={"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram": "DP16KD"},
         packs=True,
