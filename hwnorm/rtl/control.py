@@ -72,11 +72,12 @@ class Control(Block):
         if self.token is None:
             return 1
         m = self.m
-        armed, taken = Signal(name="armed"), Signal(name="taken")
+        armed, taken, waiting = Signal(name="armed"), Signal(name="taken"), Signal(name="group_waiting")
         self.arm = self.output("arm")
         ending = Signal(name="ending")
         m.d.comb += ending.eq(self.issue & self._last())
-        m.d.comb += self.arm.eq((~armed | ending) & self.token & ~taken)
+        m.d.comb += self.arm.eq((~armed | ending) & waiting)
+        m.d.sync += waiting.eq(self.token & ~taken & ~self.arm)
         with m.If(self.arm):
             m.d.sync += [armed.eq(1), taken.eq(1)]
         with m.Elif(ending):
@@ -148,10 +149,11 @@ class Control(Block):
                 m.d.sync += beat.eq(most)
 
     def _wander(self, lfsr: Lfsr, most: int) -> None:
-        m, beat = self.m, Signal((most + 1).bit_length(), name="beat", init=1)
+        """The count begins with the second beat, as the first may come in the cycle in which it starts anew."""
+        m, beat = self.m, Signal(lfsr.width, name="beat", init=1)
         with m.If(self.issue):
-            m.d.sync += [beat.eq(lfsr.following(beat)), self.at_last.eq(beat == lfsr.compute(1, most - 1))]
-        with m.If(self.issue & self.at_last):
+            m.d.sync += [beat.eq(lfsr.following(beat)), self.at_last.eq(beat == lfsr.compute(1, most - 2))]
+        with m.If(self.first):
             m.d.sync += beat.eq(1)
 
     # What the sweep and later stages are told

@@ -30,7 +30,8 @@ TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
 QUEUE_LATENCY = 2  # cycles from a beat's results to the port
-HANDOVER = 1  # cycles from a stage's token to a sweep that is ready to issue
+HANDOVER = 2  # cycles from a stage's token, or a complete table, to a sweep that is ready to issue
+FILLING = 1  # cycles from a stage's token to the first value of a table
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,8 @@ class Plan:
             after = 0
         else:
             filled = self.tabulated and following is self.sweeps[-1]
-            after = HANDOVER + (FROM_PORT if filled else following.issue_latency) + following.released_at
+            begins = FILLING + FROM_PORT if filled else HANDOVER + following.issue_latency
+            after = begins + following.released_at
         return before + 1 + stage.latency + after + 1 + int(number > 0)
 
     @property
@@ -355,7 +357,7 @@ class Plan:
         sweep, stage = self.sweeps[number - 1], self.stages[number]
         filling = 0
         if self.tabulated and number + 1 == len(self.sweeps):
-            filling = self.table_size + FROM_PORT + self.sweeps[-1].writes_at + HANDOVER
+            filling = FILLING + self.table_size + FROM_PORT + self.sweeps[-1].writes_at
         return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER + filling
 
     def replay_depth(self, number: int) -> int:

@@ -62,14 +62,15 @@ class StageBlock(Block):
                 self.m.d.sync += held.eq(port)
 
     def _sequence(self) -> None:
-        """``begin`` is time 0. The counter runs until the last result stands."""
+        """``begin`` is time 0. The counter runs until the last result stands, and stays where no strobe is made from it;
+        so does the 0 of a reset, after which strobes are made from ``begin``."""
         length = self.plan.latency
         self.token = self.output("token")
         self.token_held = Signal(name="token_held")
         self.m.d.comb += self.token.eq(self.token_held)
         self.begin = Signal(name="begin")
         self.m.d.sync += self.begin.eq(self.start)
-        self.time = Signal(range(max(length, 2)), name="time", reset_less=True)
+        self.time = Signal(range(max(length + 1, 2)), name="time")
         self.running = Signal(name="running")
         self.done = Signal(name="done")
         if length == 0:
@@ -119,7 +120,7 @@ class StageBlock(Block):
                     late = further
                 self.m.d.sync += strobe.eq(late)
             elif time:
-                self.m.d.sync += strobe.eq(self.running & (self.time == time - 1))
+                self.m.d.sync += strobe.eq(self.time == time - 1)
             before = time
 
     # Values that stand

@@ -110,11 +110,11 @@ class TableBlock(Block):
             m.d.sync += taken.eq(0)
         with m.If(begin != self.ended):
             m.d.sync += empty.eq(empty + Mux(self.ended, 1, Const(-1)))
-        ready = Signal(range(TABLES + 1), name="ready_tables")
+        ready, some = Signal(range(TABLES + 1), name="ready_tables"), Signal(name="some_table")
         self.filled = Signal(name="filled")
         with m.If(self.filled != self.arm):
-            m.d.sync += ready.eq(ready + Mux(self.filled, 1, Const(-1)))
-        m.d.comb += self.complete.eq(ready != 0)
+            m.d.sync += [ready.eq(ready + Mux(self.filled, 1, Const(-1))), some.eq(self.filled | (ready != 1))]
+        m.d.comb += self.complete.eq(some)
         self.fill_valid = filling
         self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
         m.d.sync += self.fill_first.eq(begin)  # the count has run around and is 0 again
