@@ -1,6 +1,6 @@
 """A Liberty file of a few cells whose tables are planes, so that every figure can be worked by hand.
 
-Of every table the value is ``base + slew * a + load * b``: between four points that is what interpolation gives.
+Of every table the value is ``base + slew * a + load * b``: that is what interpolation gives between its points.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 Plane = tuple[float, float, float]  # base, per ns of slew, per pF of load
 
 VOLTAGE = 2.0
+SLEWS, LOADS = (0.0, 0.4, 1.0), (0.0, 0.02, 0.1)  # three, because abc takes no fewer
+AXES = 'index_1 ("0, 0.4, 1"); index_2 ("0, 0.02, 0.1");'
 WIRE_PF = 0.001  # of the wire's capacitance, for each reader
 
 
 def table(kind: str, plane: Plane) -> str:
     base, a, b = plane
-    rows = [", ".join(f"{base + a * slew + b * load:.9g}" for load in (0.0, 0.1)) for slew in (0.0, 1.0)]
-    return f'{kind} (plane) {{ values ("{rows[0]}", "{rows[1]}"); }}'
+    rows = (", ".join(f"{base + a * slew + b * load:.9g}" for load in LOADS) for slew in SLEWS)
+    return f"{kind} (plane) {{ {AXES} values ({', '.join(f'{chr(34)}{row}{chr(34)}' for row in rows)}); }}"
 
 
 def line(kind: str, base: float, a: float) -> str:
@@ -40,7 +42,8 @@ def energy(rise: Plane, fall: Plane, pin: str = "", when: str = "") -> str:
 
 
 def pin(name: str, pf: float, more: str = "") -> str:
-    return f"pin ({name}) {{ direction : input; capacitance : {pf}; {more} }}"
+    both = "".join(f"{edge}capacitance : {pf}; " for edge in ("", "rise_", "fall_"))
+    return f"pin ({name}) {{ direction : input; {both} {more} }}"
 
 
 def output(name: str, function: str, more: str) -> str:
@@ -52,10 +55,11 @@ def cell(name: str, area: float, more: str) -> str:
 
 
 INV_DELAY: Plane = (0.1, 0.2, 1.0)
+BUF_DELAY: Plane = (0.1, 0.1, 0.5)
 NAND_DELAY: Plane = (0.15, 0.3, 1.5)
 CLOCK_DELAY: Plane = (0.3, 0.0, 2.0)
 SETUP = 0.05
-PINS = {"inv": 0.002, "nand2": 0.003, "xor2": 0.005, "D": 0.004, "CLK": 0.006}
+PINS = {"inv": 0.002, "buf": 0.002, "nand2": 0.003, "xor2": 0.005, "D": 0.004, "CLK": 0.006}
 INV_ENERGY: tuple[Plane, Plane] = ((0.010, 0.1, 0.0), (0.006, 0.1, 0.0))
 NAND_ENERGY = {"A": 0.020, "B": 0.040}
 FLOP_ENERGY, CLOCK_ENERGY, IDLE_CLOCK_ENERGY = 0.050, 0.030, 0.008
@@ -86,9 +90,9 @@ LIBRARY = "\n".join(
         "output_threshold_pct_rise : 50; output_threshold_pct_fall : 50;",
         f"wire_load (w) {{ capacitance : {WIRE_PF}; resistance : 0; slope : 1; fanout_length (1, 1); }}",
         "lu_table_template (plane) { variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;",
-        'index_1 ("0, 1"); index_2 ("0, 0.1"); }',
+        f"{AXES} }}",
         "power_lut_template (plane) { variable_1 : input_transition_time; variable_2 : total_output_net_capacitance;",
-        'index_1 ("0, 1"); index_2 ("0, 0.1"); }',
+        f"{AXES} }}",
         'power_lut_template (line) { variable_1 : input_transition_time; index_1 ("0, 1"); }',
         "lu_table_template (both) { variable_1 : related_pin_transition; variable_2 : constrained_pin_transition;",
         'index_1 ("0, 1"); index_2 ("0, 1"); }',
@@ -99,6 +103,7 @@ LIBRARY = "\n".join(
             + pin("A", PINS["inv"])
             + output("Y", "!A", arc("A", "negative_unate", INV_DELAY, INV_DELAY) + energy(*INV_ENERGY, "A")),
         ),
+        cell("buffer", 2.0, pin("A", PINS["buf"]) + output("Y", "A", arc("A", "positive_unate", BUF_DELAY, BUF_DELAY))),
         cell(
             "nand2",
             2.5,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from gates.priced import (
+    AXES,
     CLOCK_DELAY,
     CLOCK_ENERGY,
     FLOP_ENERGY,
@@ -15,9 +17,11 @@ from gates.priced import (
     INV_ENERGY,
     INV_LEAKAGE_NW,
     LIBRARY,
+    LOADS,
     NAND_ENERGY,
     PINS,
     SETUP,
+    SLEWS,
     VOLTAGE,
     WIRE_PF,
 )
@@ -119,7 +123,7 @@ def test_inputs_share_an_output_by_how_often_it_would_follow_them() -> None:
     by_a, by_b = 6 * sum(b) / 8, 2 * sum(a) / 8
     share = by_a / (by_a + by_b)
     y = [1 - p * q for p, q in zip(a, b, strict=True)]
-    changes = sum(p != q for p, q in zip(y, y[1:], strict=False))
+    changes = sum(p != q for p, q in pairwise(y))
     assert changes == 4
     of_output = changes * (share * NAND_ENERGY["A"] + (1 - share) * NAND_ENERGY["B"])
     of_input = 6 * 0.001 * (1 - sum(b) / 8)  # A changes without effect: its table holds where B is 0
@@ -167,21 +171,17 @@ def test_tables_are_linear_between_their_points_and_beyond(at: tuple[float, floa
 
 def test_axes_stand_in_either_order() -> None:
     """Some files have the load first."""
-    turned = LIBRARY.replace(
-        "variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;\n"
-        'index_1 ("0, 1"); index_2 ("0, 0.1");',
-        "variable_1 : total_output_net_capacitance; variable_2 : input_net_transition;\n"
-        'index_1 ("0, 0.1"); index_2 ("0, 1");',
-    )
-    assert turned != LIBRARY
+    order = "variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;"
+    turned = LIBRARY.replace(order, "variable_1 : total_output_net_capacitance; variable_2 : input_net_transition;")
+    turned = turned.replace(AXES, 'index_1 ("0, 0.02, 0.1"); index_2 ("0, 0.4, 1");')
     plain, other = (tables_of(Library.from_text(text), "inv").arcs[0].delay[RISE] for text in (LIBRARY, turned))
-    assert (plain.first, plain.second) == (other.first, other.second) == ((0.0, 1.0), (0.0, 0.1))
+    assert (plain.first, plain.second) == (other.first, other.second) == (SLEWS, LOADS)
     assert other.values == tuple(zip(*plain.values, strict=True))
 
 
 def test_a_table_that_was_cut_is_refused() -> None:
-    cut = LIBRARY.replace('cell_rise (plane) { values ("', 'cell_rise (plane) { values ("7, ', 1)
-    with pytest.raises(InputError, match=r"priced, cell inv: a cell_rise table of 5 values does not fit its axes"):
+    cut = LIBRARY.replace(f'cell_rise (plane) {{ {AXES} values ("', f'cell_rise (plane) {{ {AXES} values ("7, ', 1)
+    with pytest.raises(InputError, match=r"priced, cell inv: a cell_rise table of 10 values does not fit its axes"):
         tables_of(Library.from_text(cut), "inv")
 
 
