@@ -109,8 +109,9 @@ def _wrong(design: Design, rng: np.random.Generator) -> int:
 def call_of(
     engine: Engine, direction: str, m: int, groups: int, rng: np.random.Generator, data: Data | None = None
 ) -> Call:
-    """Groups with parameters, running statistics, flags or a gradient drawn for them; data other than `data_of`'s."""
-    data = data or data_of
+    """Groups with parameters, running statistics, flags or a gradient drawn for them. With ``data`` other than
+    `data_of` the running statistics are those of the groups."""
+    own, data = data is not None, data or data_of
     x = data(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
@@ -122,6 +123,8 @@ def call_of(
             lo, hi = int(x.min()), int(x.max())
             deviation = rng.uniform(0, max(hi, 1), groups) * 2.0 ** -rng.integers(0, engine.precision.bits, groups)
             arguments |= {"mean": rng.uniform(lo, hi, groups), "deviation": deviation}
+            if own:
+                arguments |= {"mean": x.mean(axis=1), "deviation": x.std(axis=1)}
         return engine.inference_call(x, **arguments)
     if engine.norm.sampling:
         arguments["sampled"] = rng.random(m) < rng.choice([0.1, 0.5, 1.0])
