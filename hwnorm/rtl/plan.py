@@ -30,6 +30,7 @@ TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
 QUEUE_LATENCY = 2  # cycles from a beat's results to the port
+BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
 HANDOVER = 2  # cycles from a stage's token, or a complete table, to a sweep that is ready to issue
 FILLING = 1  # cycles from a stage's token to the first value of a table
 
@@ -319,6 +320,12 @@ class Plan:
         """The depth at which results leave a sweep."""
         return LOOKUP_LATENCY if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
 
+    @property
+    def most_groups(self) -> int:
+        """That are inside at a time: one in every stage, sweep and table, and results that are not taken yet."""
+        waiting = max(self.output_depth(s.number) for s in self.sweeps if s.writes)
+        return len(self.stages) + len(self.sweeps) + TABLES * self.tabulated + waiting
+
     # Time
 
     def interval(self, number: int) -> int:
@@ -361,13 +368,32 @@ class Plan:
         return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER + filling
 
     def replay_depth(self, number: int) -> int:
-        """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
-        return self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
+        """Beats that the memory in front of sweep ``number`` has room for: a group, and what arrives meanwhile; no more
+        than may ever wait."""
+        streaming = self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
+        return streaming if self.tabulated else min(streaming, max(self.most_waiting, 2))
+
+    @property
+    def most_waiting(self) -> int:
+        """Beats between two sweeps, whoever stands still: of the group that the later one has begun all but one, the
+        next, whose results the stage holds, and another but for its last beat, which waits for that stage. (A table
+        lets its stage go before the group has begun.)"""
+        return 3 * self.shape.max_beats - 2
+
+    def may_fill(self, number: int) -> bool:
+        """Whether the memory in front of a sweep has to be watched."""
+        return self.tabulated or rounded_depth(self.replay_depth(number)) - 1 < self.most_waiting
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
         return 1 << (sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY).bit_length()
+
+
+def rounded_depth(beats: int) -> int:
+    """Words of a memory that holds so many beats, and one: an address that wanders leaves one out."""
+    power = 1 << beats.bit_length()
+    return power if power <= BLOCK_WORDS else -(-(beats + 1) // BLOCK_WORDS) * BLOCK_WORDS
 
 
 def _roots(cells: set[Cell]) -> set[Cell]:

@@ -11,17 +11,11 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
+from hwnorm.rtl.plan import rounded_depth
 from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
-BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
 LATE_SPACE = 4  # promises that a late count does not know of, and one
-
-
-def rounded_depth(beats: int) -> int:
-    """Words of a memory that holds so many beats, and one: an address that wanders leaves one out."""
-    power = 1 << beats.bit_length()
-    return power if power <= BLOCK_WORDS else -(-(beats + 1) // BLOCK_WORDS) * BLOCK_WORDS
 
 
 def counting(block: Block, name: str, depth: int, step: Any) -> Any:
