@@ -62,7 +62,7 @@ class StageBlock(Block):
                 self.m.d.sync += held.eq(port)
 
     def _sequence(self) -> None:
-        """``begin`` is time 0. The counter runs until the last result stands, and stays where no strobe is made from it;
+        """``begin`` is time 0. The counter runs until the last result stands, and stays where no strobe comes from it;
         so does the 0 of a reset, after which strobes are made from ``begin``."""
         length = self.plan.latency
         self.token = self.output("token")
