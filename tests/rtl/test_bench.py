@@ -161,7 +161,7 @@ def test_the_command(folder: Path, simulator: Find, capsys: pytest.CaptureFixtur
     assert told[0].startswith("dut_axis: ") and "every bit equals the reference (icarus" in told[0]
     assert "points hit" in told[1] and "not hit: " in told[2]
     (folder / "vectors/stream_out.hex").unlink()
-    assert main(["simulate", str(folder), "--with", "icarus"]) == 4
+    assert main(["simulate", str(folder), "--with", "icarus"]) == 1
 
 
 def test_a_folder_with_parts(tmp_path: Path, simulator: Find, capsys: pytest.CaptureFixture[str]) -> None:
