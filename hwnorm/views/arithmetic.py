@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 
-from hwnorm.fixed import Format, Ints, integer_dtype, saturate, shift_right
+from hwnorm.fixed import Ints, integer_dtype, saturate, shift_right
 from hwnorm.ir import Node, Op, Rate, Setting, is_flag
-from hwnorm.precision import Fixed, Precision, Relative, Scaled, Types, Widened, quantise
+from hwnorm.precision import Fixed, Precision, Relative, Scaled, Types, Widened, quantise, quotient_shift
 from hwnorm.units import Divider, Gain, Root, reciprocal_unit
 
 
@@ -92,11 +92,10 @@ class Arithmetic:
             case Op.ALIGN:
                 return self._align(node, args[0], args[1], dtype)
             case Op.DIV:
-                role = self.precision.role(node.role)
-                assert isinstance(role, Fixed)
-                wide = np.int64 if self.types[node.args[0]].format.width + role.frac < 63 else object
-                unit = Divider(self.types[node].format.width, role.frac)
-                return Value(unit.compute(args[0].v.astype(wide), args[1].v.astype(wide)).astype(dtype), role.frac)
+                frac = quotient_shift(node, self.types, self.precision)
+                wide = np.int64 if self.types[node.args[0]].format.width + frac < 63 else object
+                quotient = Divider(self.types[node].format.width, frac).compute(*(arg.v.astype(wide) for arg in args))
+                return Value(quotient.astype(dtype), self.types[node].frac)
             case Op.SQRT:
                 root, frac = Root(self._scaled(node).width).compute(args[0].v)
                 return Value(root, frac + args[0].frac // 2)
@@ -162,7 +161,7 @@ class Arithmetic:
         drop = _plain(a.frac - frac)
         moved = shift_right(_roomy(a.v, drop), drop)
         if role.width:
-            moved = saturate(moved, Format(role.width, 0))
+            moved = saturate(moved, self.types[node].format)
         return Value(moved.astype(dtype, copy=False), frac)
 
 

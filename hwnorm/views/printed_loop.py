@@ -13,7 +13,7 @@ from typing import assert_never
 
 import numpy as np
 
-from hwnorm.fixed import Format, Rounding, integer_dtype
+from hwnorm.fixed import Rounding, integer_dtype
 from hwnorm.ir import Node, Op, Rate, is_flag
 from hwnorm.precision import Fixed, Relative
 from hwnorm.views.arithmetic import Arithmetic, is_zero
@@ -188,6 +188,6 @@ class Loop:
         moved = f"{kind}(({kind}({self._operand(source)}){half}) >> {name}_right)"
         if isinstance(role, Relative) and not role.width:
             return f"{self._dtype(node)}({moved})"
-        fmt = self.arithmetic.types[node].format if isinstance(role, Fixed) else Format(role.width, 0)
+        fmt = self.arithmetic.types[node].format
         wide = max(kind, integer_dtype(fmt.lo, fmt.hi).str[1:])  # by name: i1 < i2 < i4 < i8
         return f"{self._dtype(node)}(min(max({wide}({moved}), {wide}({fmt.lo})), {wide}({fmt.hi})))"
