@@ -158,6 +158,9 @@ class Precision:
             "root": Scaled(b + g),
             "inv": Scaled(b + g),
             "gain": Scaled(width, y_frac, shift),
+            "gain_fine": Scaled(
+                width, y_frac, (shift[0], 2 * b + g + 5)
+            ),  # even of the least gamma and the largest sigma
             "gain_hat": Scaled(width + HAT_BITS, self.hat_frac, shift),
             "momentum": Fixed(self.momentum_bits),
             "running_mean": Fixed(self._running_frac, b + self._running_frac),

@@ -100,11 +100,11 @@ def forward(family: str, method: Method, per_element: bool = False, sampled: boo
     return Graph(f"{family} forward, {method.__name__}", normalise(x, statistic, per_element) | further)
 
 
-def inverse(D0: Node, denominator: Node) -> Node:
+def inverse(alive: Node, denominator: Node) -> Node:
     """R = 1 / denominator, and 0 for a group without deviation, whatever eps is: its y is beta and its dx is 0."""
-    return named("R", select(D0 > 0, reciprocal(denominator), 0))
+    return named("R", select(alive, reciprocal(denominator), 0))
 
 
-def live(D0: Node, denominator: Node) -> Node:
-    """The denominator, and 0 for a group without deviation: what is divided by it is 0 then."""
-    return select(D0 > 0, denominator, 0)
+def divisor(alive: Node, denominator: Node) -> Node:
+    """The denominator itself, and 0 for a group without deviation: what is divided by it is 0 then."""
+    return select(alive, denominator, 0)

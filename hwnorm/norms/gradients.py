@@ -83,7 +83,7 @@ def parameters(dgamma: Node, W: Node, per_element: bool) -> dict[str, Node]:
 
 # Where the sum falls on less than all elements: on those of a sample, on the two extremes. q and a are means no longer,
 # and may be any multiple of the largest g that cancels against another, with a small rest that is dx. So HM is divided
-# exactly, and multiplied by the gain as it was before it was rounded to K.
+# exactly, and multiplied by a gain that keeps its low bits where K loses them.
 
 
 def quotient(name: str, HM: Node, divisor: Node, bound: Bound) -> Node:
@@ -95,6 +95,6 @@ def sampled_bound(d: Gradient, times: int = 1) -> Bound:
     return d.bound(lambda b, m: times * m << b)
 
 
-def unrounded_gain(kappa: Node) -> Node:
-    """gamma / sigma."""
-    return stat("gamma") * kappa * stat("R", "saved")
+def fine_gain(kappa: Node) -> Node:
+    """gamma / sigma: K, wherever that has all of its bits."""
+    return named("Kf", cast(stat("gamma") * kappa * stat("R", "saved"), "gain_fine"))

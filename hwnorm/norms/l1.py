@@ -21,7 +21,7 @@ from functools import partial
 
 from hwnorm.ir import Graph, Node, absolute, align, cast, elem, layer, named, select, sign, stat, total
 from hwnorm.norms import gradients, printed
-from hwnorm.norms.datapath import INV_M, M, Mean, Pick, Statistic, forward, inverse, live, mean_of, normalise, picker
+from hwnorm.norms.datapath import INV_M, M, Mean, Pick, Statistic, divisor, forward, inverse, mean_of, normalise, picker
 from hwnorm.norms.form import Form
 
 
@@ -83,8 +83,8 @@ def with_abs(x: Node, mean: Mean, pick: Pick) -> Statistic:
 
 
 def statistic(mean: Mean, n: Node, D0: Node) -> Statistic:
-    D = named("D", D0 + E)
-    return Statistic(mean.mu, inverse(D0, D), KAPPA, {"S": mean.S, "c": mean.c, "n": n}, live(D0, D))
+    alive, D = D0 > 0, named("D", D0 + E)
+    return Statistic(mean.mu, inverse(alive, D), KAPPA, {"S": mean.S, "c": mean.c, "n": n}, divisor(alive, D))
 
 
 def backward(per_element: bool = False) -> Graph:
@@ -114,9 +114,9 @@ def sampled_backward() -> Graph:
     twice = gradients.sampled_bound(d, 2)
     qp = named("qp", cast(2 * (q * (M - n)) * INV_M, "q"), twice)
     qn = named("qn", cast(2 * (q * n) * INV_M, "q"), twice)
-    K, gain = gradients.gain(KAPPA, per_element=False), gradients.unrounded_gain(KAPPA)
-    Bp = named("Bp", align(gain * (sums.a + qp), K, "through"))
-    Bn = named("Bn", align(gain * (sums.a - qn), K, "through"))
+    K, Kf = gradients.gain(KAPPA, per_element=False), gradients.fine_gain(KAPPA)
+    Bp = named("Bp", align(Kf * (sums.a + qp), K, "through"))
+    Bn = named("Bn", align(Kf * (sums.a - qn), K, "through"))
     dx = cast(K * d.g - picker(sampled=True)(select(x > stat("c", "saved"), Bp, Bn)), "dx")
     dgamma = named("dgamma", q * DGAMMA_SCALE)
     return Graph("l1 backward, sampled", {"dx": dx, "dgamma": dgamma, "dbeta": sums.W})

@@ -14,7 +14,7 @@ from math import isqrt
 
 from hwnorm.ir import Graph, Node, align, cast, elem, layer, named, root, square, stat, total
 from hwnorm.norms import gradients, printed
-from hwnorm.norms.datapath import INV_M, M, Mean, Pick, Statistic, forward, inverse, live, normalise, picker
+from hwnorm.norms.datapath import INV_M, M, Mean, Pick, Statistic, divisor, forward, inverse, normalise, picker
 from hwnorm.norms.form import Form
 
 
@@ -81,10 +81,10 @@ def two_pass(x: Node, mean: Mean, pick: Pick) -> Statistic:
 
 def statistic(scaled_variance: Node, mean: Mean | None) -> Statistic:
     V0 = named("V0", scaled_variance, variance_bound if mean else None)
-    V = named("V", V0 + E)
-    R = inverse(V0, named("D", root(V)))
+    alive, V = V0 > 0, named("V", V0 + E)
+    R = inverse(alive, named("D", root(V)))
     saved = {"S": mean.S, "mu": mean.mu} if mean else {}
-    return Statistic(mean.mu if mean else None, R, KAPPA, saved, live(V0, V))
+    return Statistic(mean.mu if mean else None, R, KAPPA, saved, divisor(alive, V))
 
 
 def rms_forward() -> Graph:
@@ -115,9 +115,9 @@ def sampled_backward() -> Graph:
     x, d = elem("x"), gradients.incoming(per_element=False)
     sums = gradients.sums(d, x, sampled=True)
     pull = gradients.quotient("pull", sums.HM, stat("divisor", "saved"), gradients.sampled_bound(d, 2))
-    K, gain = gradients.gain(KAPPA, per_element=False), gradients.unrounded_gain(KAPPA)
-    J = named("J", align(gain * pull, K, "slope"))
-    C = named("C", align(gain * sums.a, J, "through") - align(J * stat("mu", "saved"), J))
+    K, Kf = gradients.gain(KAPPA, per_element=False), gradients.fine_gain(KAPPA)
+    J = named("J", align(Kf * pull, K, "slope"))
+    C = named("C", align(Kf * sums.a, J, "through") - align(J * stat("mu", "saved"), J))
     dx = cast(K * d.g - picker(sampled=True)(align(J * x + C, K)), "dx")
     dgamma = named("dgamma", cast(sums.HM * stat("R", "saved"), "q"), d.bound(lambda b, m: m * (isqrt(m) + 1) << b))
     return Graph("l2 backward, sampled", {"dx": dx, "dgamma": dgamma, "dbeta": sums.W})

@@ -28,7 +28,7 @@ from hwnorm.ir import (
     total,
 )
 from hwnorm.norms import gradients, printed
-from hwnorm.norms.datapath import M, Statistic, data_range, inverse, live, mean_of, normalise, picker
+from hwnorm.norms.datapath import M, Statistic, data_range, divisor, inverse, mean_of, normalise, picker
 from hwnorm.norms.form import Form
 
 
@@ -82,9 +82,9 @@ def forward(sampled: bool = False) -> Graph:
     mean = mean_of(x, picker(sampled))
     top, bottom = extremes(x, sampled)
     D0 = named("D0", top - bottom, lambda b, m: (0, (1 << b) - 1))
-    D = named("D", D0 + E)
-    R = inverse(D0, D)
-    saved = {"S": mean.S, "top": top, "bottom": bottom, "divisor": live(D0, D)}
+    alive, D = D0 > 0, named("D", D0 + E)
+    R = inverse(alive, D)
+    saved = {"S": mean.S, "top": top, "bottom": bottom, "divisor": divisor(alive, D)}
     return Graph("range forward", normalise(x, Statistic(mean.mu, R, KAPPA, saved), per_element=False))
 
 
@@ -98,10 +98,10 @@ def backward(sampled: bool = False) -> Graph:
     sums = gradients.sums(d, x, sampled)
     bound = gradients.sampled_bound(d) if sampled else d.bound(lambda b, m: (m + 1) // 2)
     q = gradients.quotient("q", sums.HM, M * stat("divisor", "saved"), bound)
-    K, gain = gradients.gain(KAPPA, per_element=False), gradients.unrounded_gain(KAPPA)
+    K, Kf = gradients.gain(KAPPA, per_element=False), gradients.fine_gain(KAPPA)
     role = "through" if sampled else "through_few"
-    Bo = named("Bo", align(gain * sums.a, K, "through_few") if sampled else align(K * sums.a, K))
-    Bt, Bb = named("Bt", align(gain * (sums.a + q), K, role)), named("Bb", align(gain * (sums.a - q), K, role))
+    Bo = named("Bo", align(Kf * sums.a, K, "through_few") if sampled else align(K * sums.a, K))
+    Bt, Bb = named("Bt", align(Kf * (sums.a + q), K, role)), named("Bb", align(Kf * (sums.a - q), K, role))
     at_top, at_bottom = at_extremes(x, sampled)
     dx = cast(K * d.g - select(at_top, Bt, select(at_bottom, Bb, pick(Bo))), "dx")
     dgamma = named("dgamma", q * KAPPA)
