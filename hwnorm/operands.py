@@ -46,7 +46,7 @@ def real(name: str, values: npt.ArrayLike) -> Floats:
         raise TypeError(f"{name} must hold real numbers, not {values!r:.60}") from None
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, but {name}{list(where)} = {array[where]}")
+        raise ValueError(f"{name} must be finite, but {name}{list(where) or ''} = {array[where]}")
     return array
 
 
