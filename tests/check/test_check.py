@@ -138,7 +138,8 @@ def wrapped(path: Path, body: str) -> Folder:
         ),
         (
             "reg [9:0] count = 0; wire stuck = &count[3:2]; always @(posedge clk)\n"
-            "if (inner_out_valid & out_ready & ~stuck) count <= count + 1;\nassign out_valid = inner_out_valid & ~stuck;\n"
+            "if (inner_out_valid & out_ready & ~stuck) count <= count + 1;\n"
+            "assign out_valid = inner_out_valid & ~stuck;\n"
             "assign inner_out_ready = out_ready & ~stuck;",
             r"never answers: out gave \d+ of \d+ items",
         ),
