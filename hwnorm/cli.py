@@ -162,6 +162,17 @@ def _parser() -> _OneLineParser:
         "--seeds", type=_whole, default=5, metavar="N", help="placements; 0 is synthesis alone; default 5"
     )
     synth.add_argument("--jobs", type=_positive, metavar="N", help="placements at a time; default one a core")
+    synth.add_argument("--liberty", metavar="FILE|NAME", help="with --target asic: its cells; a file, or osu018, ...")
+
+    power = commands.add_parser("power", parents=[printing], help="area, leakage and power from switching activity")
+    power.set_defaults(run=_power, parser=power)
+    power.add_argument("folder", type=Path, metavar="DIR", help="a folder of gen-rtl")
+    power.add_argument("--liberty", required=True, metavar="FILE|NAME", help="the cells: a file, or osu018, ...")
+    power.add_argument("--clock-mhz", type=_above_zero, default=100.0, metavar="F", help="of power; default 100")
+    power.add_argument(
+        "--delay", choices=("both", "zero"), default="both", help="zero: without glitches, much faster; default both"
+    )
+    power.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the data; default 0")
 
     doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
     doctor.set_defaults(run=_doctor)
@@ -217,6 +228,15 @@ def _whole(text: str, least: int = 0) -> int:
 
 def _positive(text: str) -> int:
     return _whole(text, 1)
+
+
+def _above_zero(text: str) -> float:
+    try:
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -385,9 +405,11 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _simulate_by_bench(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
+    from hwnorm.bundle.vectors import check_unchanged
     from hwnorm.rtl import simulate
 
     simulate.check(about, folder)
+    check_unchanged(folder, about)
     simulator = simulate.find(options.simulator)
     report = simulate.simulate(folder, about, simulator, 1 if options.seed is None else options.seed, options.axis)
     _emit(options, "\n".join([f"{report.top}: {report}", *(f"{report.top}, {o}" for o in report.coverage.lines())]))
@@ -395,33 +417,38 @@ def _simulate_by_bench(options: argparse.Namespace, folder: Path, about: dict[st
 
 def _simulate_by_gates(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
     """Without any tool but Python's."""
-    from hwnorm.rtl import check, check_bulk, check_mutants
+    from hwnorm.check.bulk import bulk
+    from hwnorm.check.folder import check_manifest
+    from hwnorm.check.mutants import COLUMNS, score
+    from hwnorm.check.standard import check
 
     seed = options.seed or 0
     LOG.info("making a netlist of %s", about["name"])
-    found = check.check_manifest(folder, about)
+    found = check_manifest(folder, about)
     if options.mutants:
-        score = check_mutants.score(found, options.mutants, seed)
-        rows = [[record[column] for column in check_mutants.COLUMNS] for record in score.records()]
+        scored = score(found, options.mutants, seed)
+        rows = [[record[column] for column in COLUMNS] for record in scored.records()]
         if options.format in ("table", "markdown"):
-            _emit(options, Table(check_mutants.COLUMNS, rows, f"{found.name}: {score}").render(options.format))
+            _emit(options, Table(COLUMNS, rows, f"{found.name}: {scored}").render(options.format))
         else:
-            LOG.info("%s: %s", found.name, score)
-            _emit(options, Table(check_mutants.COLUMNS, rows).render(options.format))
+            LOG.info("%s: %s", found.name, scored)
+            _emit(options, Table(COLUMNS, rows).render(options.format))
         return
-    lines = check.check(found, seed)
+    lines = check(found, seed)
     if options.elements_total:
-        lines.append(f"in bulk: {check_bulk.bulk(found, options.elements_total, _progress(options), seed)}")
+        lines.append(f"in bulk: {bulk(found, options.elements_total, _progress(options), seed)}")
     _emit(options, "\n".join(f"{found.name}: {line}" for line in lines))
 
 
 def _simulate_hls(options: argparse.Namespace, folder: Path, about: dict[str, Any]) -> None:
     from hwnorm.bundle import manifest
+    from hwnorm.bundle.vectors import check_unchanged
     from hwnorm.hls import bulk, simulate
 
     simulate.check(about, folder, bulk=options.elements_total is not None)
     if options.simulator or options.mutants or options.seed is not None:
         raise InputError(f"{folder}: --with, --mutants and --seed are for folders of gen-rtl")
+    check_unchanged(folder, about)
     print(f"{about['name']}: {simulate.simulate(folder, about['name'], about['dialect'])}")
     if options.elements_total:
         engine = manifest.engine_of(about)
@@ -443,10 +470,15 @@ def _progress(options: argparse.Namespace) -> Callable[[int], None]:
 
 def _synth(options: argparse.Namespace) -> int:
     from hwnorm.report import synth_tables
+    from hwnorm.synth.asic import TARGET
     from hwnorm.synth.design import designs
     from hwnorm.synth.flow import synthesise
     from hwnorm.synth.targets import find_target
 
+    if (options.target == TARGET) != (options.liberty is not None):
+        options.parser.error("--target asic and --liberty FILE go together")
+    if options.target == TARGET:
+        return _synth_asic(options)
     target = find_target(options.target)
     found = []
     for design in designs(options.path, options.top):
@@ -454,16 +486,55 @@ def _synth(options: argparse.Namespace) -> int:
         LOG.info("synthesising %s for %s", design.top, target.name)
         kwargs = {"jobs": options.jobs, "file_name": design.file_name, "told": told}
         found.append(synthesise(design.verilog, design.top, target, options.seeds, **kwargs))
+    tables = (synth_tables.summary(found), synth_tables.breakdown(found))
+    _emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _synth_asic(options: argparse.Namespace) -> int:
+    from hwnorm.report import asic_tables
+    from hwnorm.synth.asic import synthesise_asic
+    from hwnorm.synth.design import designs
+
+    found = []
+    for design in designs(options.path, options.top):
+        LOG.info("mapping %s to %s", design.top, options.liberty)
+        found.append(synthesise_asic(design.verilog, design.top, options.liberty))
+    tables = (asic_tables.summary(found), asic_tables.breakdown(found))
+    _emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _power(options: argparse.Namespace) -> int:
+    from hwnorm.bundle import manifest
+    from hwnorm.check.folder import check_manifest
+    from hwnorm.check.power import power
+    from hwnorm.gates import Delay
+    from hwnorm.report import asic_tables
+
+    delays = (Delay.ZERO,) if options.delay == "zero" else (Delay.ZERO, Delay.UNIT)
+    found = []
+    for path, about in manifest.read(options.folder):
+        if about["kind"] != "rtl":
+            raise InputError(f"{path}: a folder of kind {about['kind']!r} has no Verilog; hwnorm gen-rtl makes one")
+        folder = check_manifest(path, about)
+        told = _steps(options, f"{folder.name}, {options.liberty}")
+        found.append(power(folder, options.liberty, options.clock_mhz, delays, options.seed, told=told))
+    syntheses = asic_tables.summary([one.synthesis for one in found])
+    tables = (asic_tables.power(found), asic_tables.power_breakdown(found), syntheses)
+    _emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _emit_results(options: argparse.Namespace, results: Sequence[dict[str, Any]], tables: Sequence[Table]) -> None:
+    """One design's JSON, or several together; of the tables CSV has the first."""
     match options.format:
         case "json":
-            results = [one.to_dict() for one in found]
-            _emit(options, to_json(results[0] if len(results) == 1 else {"results": results}))
+            _emit(options, to_json(results[0] if len(results) == 1 else {"results": list(results)}))
         case "csv":
-            _emit(options, synth_tables.summary(found).render("csv"))
+            _emit(options, tables[0].render("csv"))
         case form:
-            tables = (synth_tables.summary(found), synth_tables.breakdown(found))
             _emit(options, "\n\n".join(table.render(form) for table in tables))
-    return 0
 
 
 def _steps(options: argparse.Namespace, title: str) -> Callable[[int, int, str], None]:

@@ -17,7 +17,7 @@ LEVELS = {
     **{"ir": 1, "units": 1, "network": 1, "synth": 1, "gates": 1},
     **{"norms": 2, "precision": 2, "schedule": 2},
     **{"views": 3, "engine": 3, "exact": 3, "operands": 3, "results": 3},
-    **{"bundle": 4, "rtl": 4, "hls": 4, "cost": 5, "report": 6, "cli": 7},
+    **{"bundle": 4, "rtl": 4, "hls": 4, "check": 5, "cost": 5, "report": 6, "cli": 7},
 }
 FRONT_DOORS = {"__init__", "__main__"}  # they name the other rooms, lazily
 ONLY_IN = {  # an optional package, and the rooms or files that may import it

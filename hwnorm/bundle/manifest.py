@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hwnorm
-from hwnorm.bundle.vectors import Vectors
+from hwnorm.bundle.vectors import Vectors, digests
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError
 from hwnorm.fixed import Format
@@ -64,6 +64,7 @@ def manifest(
             "groups_out.hex": list(vectors.result),
             "groups": len(vectors.files["groups_in.hex"]),
             "elements": len(vectors.files["stream_in.hex"]),
+            "sha256": digests(vectors.render()),
         },
     }
 

@@ -5,17 +5,21 @@
     stream_out.hex   an element of the output stream
     groups_out.hex   what is known of the group at the end
 
-The names of the words, in order, stand in the manifest.
+The names of the words, in order, stand in the manifest; so do digests, which tell a file that was changed.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from hwnorm.errors import InputError
 from hwnorm.precision import quantise
 from hwnorm.views.int_ref import Call, Value
 
@@ -55,6 +59,25 @@ class Vectors:
 
     def render(self) -> dict[str, bytes]:
         return {name: ("\n".join(lines) + "\n").encode() for name, lines in self.files.items()}
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+
+
+def check_unchanged(folder: Path, about: Mapping[str, Any]) -> None:
+    """InputError where a file of vectors is not the one that the folder's manifest was written with."""
+    kept = about["vectors"].get("sha256")
+    if not isinstance(kept, dict):
+        raise InputError(f"{folder / 'manifest.json'}: no digests of the vectors ('sha256'); make the folder again")
+    for name, digest in kept.items():
+        path = folder / "vectors" / name
+        try:
+            data = path.read_bytes()
+        except OSError as fault:
+            raise InputError(f"{path}: cannot be read: {fault.strerror}; make the folder again") from None
+        if digests({name: data})[name] != digest:
+            raise InputError(f"{path}: was cut or edited: it has not the manifest's digest; make the folder again")
 
 
 def layer_words(call: Call) -> dict[str, int]:

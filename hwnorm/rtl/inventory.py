@@ -58,9 +58,9 @@ def _of_cell(cell: Cell) -> Counter[str]:
             pieces = len(parts(max(a.format.width for a in cell.args)))
             return Counter(multipliers=pieces, adders=pieces - 1)
         case Kind.RAMP:  # of a table: a product with what counts is a running sum
-            return Counter(adders=1)
-        case kind if kind in ADDERS:
-            return Counter(adders=1)
+            return Counter(adders=cell.latency)
+        case kind if kind in ADDERS:  # a long sum is one carry chain a cycle
+            return Counter(adders=max(cell.latency, 1))
         case kind if kind in COMPARATORS:
             return Counter(comparators=1)
         case Kind.ABS:

@@ -1,6 +1,6 @@
 """A generated engine as a compiled program: yosys' CXXRTL, g++ and a loop that moves the rows of queues.
 
-It answers as `check_bench.Bench` does for one stream in which nobody stalls, some hundred times as fast.
+It answers as `bench.Bench` does for one stream in which nobody stalls, some hundred times as fast.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from hwnorm.check.bench import Outcome, Stalls
+from hwnorm.check.folder import Folder
+from hwnorm.check.ports import Layout
+from hwnorm.check.queues import Queue
 from hwnorm.errors import MissingTool
 from hwnorm.gates.cache import cached
 from hwnorm.gates.flow import run_script, yosys
 from hwnorm.hls.simulate import compile_with
-from hwnorm.rtl.check import Folder
-from hwnorm.rtl.check_bench import Outcome, Stalls
-from hwnorm.rtl.check_streams import Layout, Queue
 
 HEADERS = "share/include/backends/cxxrtl/runtime"
 FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC", "-w")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hwnorm.check.bench import Outcome
+from hwnorm.check.groups import Groups
+from hwnorm.check.queues import Segment
 from hwnorm.precision import Scaled
-from hwnorm.rtl.check_bench import Outcome
-from hwnorm.rtl.check_streams import Groups, Segment
 from hwnorm.rtl.design import Design
 
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwnorm.check.bench import Bench, Stalls
+from hwnorm.check.compiled import Compiled, compiled
+from hwnorm.check.differences import compare
+from hwnorm.check.drawing import call_of
+from hwnorm.check.folder import Folder
+from hwnorm.check.groups import groups_of
+from hwnorm.check.queues import Segment, queues_of
+from hwnorm.check.rows import batch_of
 from hwnorm.errors import MissingTool
-from hwnorm.rtl.check import Folder, compare
-from hwnorm.rtl.check_bench import Bench, Stalls
-from hwnorm.rtl.check_cxxrtl import Compiled, compiled
-from hwnorm.rtl.check_random import call_of
-from hwnorm.rtl.check_streams import Segment, batch_of, groups_of, queues_of
 
 LOG = logging.getLogger("hwnorm")
 ROUND = 1 << 26  # elements at a time

@@ -1,0 +1,185 @@
+"""A test bench in arrays: every port of every stream of a simulated netlist has its own place in its own queue.
+
+A cycle: offer, evaluate, look, clock. Valid stays until ready, its data stand still meanwhile and are inverted where
+nothing is offered; ready comes and goes. A layer is offered once its forerunner's groups are in, a group once its layer
+is, as a host does. Outputs are recorded, and looked at later; what breaks the rules of a handshake is found at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hwnorm.check.handshake import Driver, Monitor, flags_of, lanes_of
+from hwnorm.check.ports import Bools, Bytes
+from hwnorm.check.queues import Queue
+from hwnorm.fixed import Ints
+from hwnorm.gates import Delay, Netlist
+
+BEYOND = 40  # cycles for which nothing more may come
+
+
+@dataclass(frozen=True)
+class Stalls:
+    """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
+    ``pauses``: nobody takes beats for so many cycles, then for as many they do: all that is behind fills up."""
+
+    given: Ints
+    taken: Ints
+    pauses: Ints
+
+    @classmethod
+    def none(cls) -> Stalls:
+        return cls(np.zeros(1), np.zeros(1), np.zeros(1, np.int64))
+
+    @property
+    def any(self) -> bool:
+        return bool(self.given.any() or self.taken.any() or self.pauses.any())
+
+    @property
+    def slowdown(self) -> float:
+        """At most so many times the cycles are needed."""
+        return float(np.max((1 + (self.pauses > 0)) / ((1 - self.given) * (1 - self.taken))))
+
+
+@dataclass
+class Outcome:
+    """What came out: rows (items, streams, bytes) by port, how many, and when."""
+
+    cycles: int
+    seen: dict[str, Bytes]
+    taken: dict[str, Ints]
+    given: dict[str, Ints]
+    ended: bool
+    broken: Bools  # streams in which an output changed or went away before it was taken
+    first_in: Ints
+    last_out: Ints
+    waits: dict[str, int] = field(default_factory=dict)  # cycles x streams in which a side made the other wait
+
+    def part(self, streams: slice) -> Outcome:
+        return replace(
+            self,
+            seen={name: rows[:, streams] for name, rows in self.seen.items()},
+            taken={name: at[streams] for name, at in self.taken.items()},
+            given={name: at[streams] for name, at in self.given.items()},
+            broken=self.broken[streams],
+            first_in=self.first_in[streams],
+            last_out=self.last_out[streams],
+        )
+
+
+class Bench:
+    """One netlist in many streams. ``run`` may be called again: the design goes on from where it was."""
+
+    def __init__(
+        self,
+        netlist: Netlist,
+        streams: int,
+        first_in: str,
+        last_out: str,
+        seed: int = 0,
+        *,
+        toggles: Delay | None = None,
+        power_on: int | None = None,
+    ) -> None:
+        """``streams``: a multiple of 64. ``first_in``, ``last_out``: the ports between which a run is timed.
+        ``toggles``, ``power_on``: of the simulator, what it counts and the seed of what it starts from."""
+        assert streams % 64 == 0
+        self.streams, self.first_in, self.last_out = streams, first_in, last_out
+        self.simulation = netlist.simulator(streams, toggles=toggles, seed=power_on)
+        self.random = np.random.default_rng(seed)
+
+    def reset(self, cycles: int = 1) -> None:
+        self.simulation.drive({"rst": 1})
+        for name in self.simulation.netlist.inputs:
+            if name.endswith("_valid"):
+                self.simulation.drive({name: 0})
+        for _ in range(cycles):
+            self.simulation.evaluate()
+            self.simulation.clock()
+        self.simulation.drive({"rst": 0})
+
+    def run(
+        self, queues: Mapping[str, Queue], stalls: Stalls, limit: int, quiet: int, patience: int | None = None
+    ) -> Outcome:
+        """Until every queue is empty; or for ``limit`` cycles, or ``quiet`` in which no stream moves anything.
+
+        ``patience``: only the streams from this number on are waited for, the others may be at fault: once those have
+        ended, half as many cycles again are enough for all.
+        """
+        simulation, streams = self.simulation, self.streams
+        drivers = {name: Driver(q, streams) for name, q in queues.items() if q.layout.driven}
+        monitors = {name: Monitor(q, streams) for name, q in queues.items() if not q.layout.driven}
+        others = {"group": "layer", "layer": "group"}
+        first_in, last_out = np.full(streams, -1), np.full(streams, -1)
+        broken = np.zeros(streams // 64, np.uint64)
+        waits = dict.fromkeys(("input", "output"), 0)
+        cycle, moved, beyond, ended, stalled = 0, 0, 0, False, stalls.any
+        for m in monitors.values():
+            simulation.drive_slices(f"{m.layout.prefix}_ready", lanes_of(m.ready)[None])
+        while cycle < limit and cycle - moved < quiet:
+            for name, driver in drivers.items():
+                other = drivers.get(others.get(name, ""))
+                driver.choose(self._may(stalls.given) if stalled else True, None if other is None else other.at)
+                driver.drive(simulation)
+            if stalled:
+                for monitor in monitors.values():
+                    monitor.ready = self._ready(stalls, cycle, monitor.layout.beats)
+                    simulation.drive_slices(f"{monitor.layout.prefix}_ready", lanes_of(monitor.ready)[None])
+            simulation.evaluate()
+            busy = False
+            for name, driver in drivers.items():
+                fire = driver.step(flags_of(simulation.slices(f"{name}_ready")[0], streams))
+                if stalled:
+                    waits["input"] += int(np.count_nonzero(driver.held))
+                if name == self.first_in and fire.any():
+                    first_in[fire & (first_in < 0)] = cycle
+                busy |= bool(fire.any())
+            for name, monitor in monitors.items():
+                valid, fire, bad = monitor.step(simulation)
+                broken |= bad
+                if stalled:
+                    waits["output"] += int(np.count_nonzero(valid & ~fire))
+                if fire.any():
+                    wanted = fire & (monitor.at <= monitor.length)
+                    busy |= bool(wanted.any())
+                    if name == self.last_out:
+                        last_out[wanted] = cycle
+            simulation.clock()
+            cycle += 1
+            if busy:
+                moved = cycle
+            if (
+                patience is not None
+                and cycle % 64 == 0
+                and all(p.done[patience:].all() for p in (*monitors.values(), *drivers.values()))
+            ):
+                limit, patience = min(limit, cycle + cycle // 2 + quiet), None
+            if beyond or all(p.done.all() for p in (*monitors.values(), *drivers.values())):
+                beyond += 1
+                moved = cycle
+                if beyond > BEYOND:
+                    ended = True
+                    break
+        return Outcome(
+            cycle,
+            {name: m.seen for name, m in monitors.items()},
+            {name: m.at for name, m in monitors.items()},
+            {name: d.at for name, d in drivers.items()},
+            ended,
+            flags_of(broken, streams),
+            first_in,
+            last_out,
+            waits,
+        )
+
+    def _may(self, often: Ints) -> Bools:
+        return np.asarray(self.random.random(len(often), np.float32) >= often)
+
+    def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
+        ready = self._may(stalls.taken)
+        if beats:
+            ready = ready & ((stalls.pauses == 0) | (cycle // np.maximum(stalls.pauses, 1) % 2 == 1))
+        return np.broadcast_to(ready, (self.streams,))

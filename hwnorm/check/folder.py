@@ -1,0 +1,105 @@
+"""A generated folder of kind rtl, read: its Verilog as a netlist, its ports, and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hwnorm.bundle import manifest
+from hwnorm.bundle.vectors import check_unchanged
+from hwnorm.check.bench import Bench
+from hwnorm.check.drawing import LONG, MANY, pause_of
+from hwnorm.check.ports import Layout, layouts_of
+from hwnorm.check.queues import Segment
+from hwnorm.check.rows import Batch
+from hwnorm.check.vectors import AGAIN
+from hwnorm.errors import InputError
+from hwnorm.gates import Netlist, netlist_of
+from hwnorm.rtl.design import Design
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A generated folder of kind rtl, read."""
+
+    path: Path
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.about["name"])
+
+    @cached_property
+    def text(self) -> str:
+        path = self.path / "rtl" / f"{self.name}.v"
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as fault:
+            raise InputError(f"{path}: cannot be read: {fault}; {AGAIN}") from None
+
+    @cached_property
+    def design(self) -> Design:
+        engine = manifest.engine_of(self.about)
+        return Design(engine, self.about["direction"], self.about["lanes"], self.about["replay"] == "external")
+
+    @cached_property
+    def layouts(self) -> list[Layout]:
+        return layouts_of(self.about["streams"])
+
+    @cached_property
+    def netlist(self) -> Netlist:
+        """Made as fast as can be."""
+        return self.checked(netlist_of(self.text, self.name, gates=None))
+
+    @cached_property
+    def optimised(self) -> Netlist:
+        """With little in it that does nothing, and every gate in its instance: to put faults in."""
+        return self.checked(netlist_of(self.text, self.name, by_instance=True))
+
+    def checked(self, found: Netlist) -> Netlist:
+        """InputError where its ports are not those that the manifest says."""
+        ports = {**found.inputs, **found.outputs}
+        for layout in self.layouts:
+            wanted = {s.signal: s.bits for s in layout.signals}
+            for name, width in {**wanted, f"{layout.prefix}_valid": 1, f"{layout.prefix}_ready": 1}.items():
+                if name not in ports or len(ports[name]) != width:
+                    has = f"{len(ports[name])} bits" if name in ports else "none"
+                    raise InputError(f"{self.name}.v: port {name} has {has}, the manifest says {width} bits; {AGAIN}")
+        return found
+
+    def port(self, driven: bool) -> str:
+        """The prefix of the first stream of beats in, or the last one out."""
+        beats = [layout.prefix for layout in self.layouts if layout.beats and layout.driven is driven]
+        return beats[0] if driven else beats[-1]
+
+    def bench(self, netlist: Netlist, streams: int, seed: int = 0, **more: Any) -> Bench:
+        return Bench(netlist, streams, self.port(True), self.port(False), seed, **more)
+
+    def cycles(self, groups: int, beats: int) -> int:
+        """The manifest's formula."""
+        told = self.about["cycles"]
+        return int(told["sweeps"] * (beats - 1) + (groups - 1) * max(beats, told["min_beats"]) + told["overhead"])
+
+    def limits(self, sequences: Sequence[Sequence[Segment]], slowdown: float) -> tuple[int, int]:
+        """Cycles after which a design has failed, in all and without a transfer: each group as long as if alone."""
+
+        def alone(batch: Batch) -> int:
+            beats = -(-batch.groups.m // self.about["lanes"]) + abs(batch.groups.wrong)
+            return self.cycles(1, beats) + int(self.about["cycles"]["min_beats"]) + 64
+
+        pause = max(pause_of(self.design, kind) for kind in (MANY, LONG))
+        most = max(sum(alone(b) * (hi - lo) for b, lo, hi in sequence) for sequence in sequences)
+        longest = max(alone(b) for sequence in sequences for b, _, _ in sequence)
+        return int(2 * slowdown * most) + 1000 + 4 * pause, 2 * longest + 1000 + pause
+
+
+def check_manifest(folder: Path, about: Mapping[str, Any]) -> Folder:
+    """InputError where it lacks what a bench needs, or where the vectors are not those that it was written with."""
+    for key, kind in (("streams", list), ("cycles", dict), ("replay", str), ("max_elements", int)):
+        if not isinstance(about.get(key), kind):
+            raise InputError(f"{folder / 'manifest.json'}: {key!r} is missing; {AGAIN}")
+    check_unchanged(folder, about)
+    return Folder(folder, about)

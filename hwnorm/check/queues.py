@@ -1,0 +1,99 @@
+"""Each stream of a simulation gets its own sequence of groups: the rows of it, port by port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwnorm.check.ports import Bytes, Layout
+from hwnorm.check.rows import Batch
+from hwnorm.fixed import Ints
+
+QUEUED = 64  # beats that an engine holds at most
+Segment = tuple[Batch, int, int]  # groups from the first number to before the second
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The rows of one port in all streams, (items, streams or 1, bytes): stream s has ``length[s]`` of them."""
+
+    layout: Layout
+    rows: Bytes
+    care: Bytes | None
+    length: Ints
+    after: Ints | None  # (items, streams or 1): how many layers, or groups, come before it
+
+
+def queues_of(layouts: Sequence[Layout], sequences: Sequence[Sequence[Segment]]) -> dict[str, Queue]:
+    """One queue a port. One sequence serves all streams."""
+    return {layout.prefix: _queue(layout, sequences) for layout in layouts}
+
+
+def _queue(layout: Layout, sequences: Sequence[Sequence[Segment]]) -> Queue:
+    columns = [_column(layout, sequence) for sequence in sequences]
+    most = max(len(rows) for rows, _, _ in columns)
+    rows = np.zeros((most, len(columns), layout.size), np.uint8)
+    care = None if layout.driven else np.zeros_like(rows)
+    after = np.zeros((most, len(columns)), np.int64) if layout.prefix in ("group", "layer") else None
+    for s, (data, mask, before) in enumerate(columns):
+        rows[: len(data), s] = data
+        if care is not None and mask is not None:
+            care[: len(data), s] = mask
+        if after is not None:
+            after[: len(data), s] = before
+    return Queue(layout, rows, care, np.array([len(data) for data, _, _ in columns]), after)
+
+
+def _column(layout: Layout, sequence: Sequence[Segment]) -> tuple[Bytes, Bytes | None, Ints]:
+    data: list[Bytes] = []
+    masks: list[Bytes] = []
+    before: list[list[int]] = []
+    groups = 0
+    for layer, (batch, lo, hi) in enumerate(sequence, 1):
+        rows = batch.rows[layout.prefix]
+        if layout.prefix == "layer":
+            data.append(rows[0])
+            before.append([groups])
+        else:
+            data.append(rows[lo:hi].reshape(-1, layout.size))
+            before.append([layer] * (hi - lo))
+        groups += hi - lo
+        if not layout.driven:
+            mask = batch.care[layout.prefix]
+            masks.append(np.broadcast_to(mask, (hi - lo, *mask.shape[1:])).reshape(-1, layout.size))
+    found, care = np.concatenate(data), np.concatenate(masks) if masks else None
+    if layout.error is not None and care is not None:
+        _expect_error(layout, sequence, found, care)
+    return found, care, np.concatenate(before)
+
+
+def _expect_error(layout: Layout, sequence: Sequence[Segment], rows: Bytes, care: Bytes) -> None:
+    """``error`` rises with the first group of a wrong length. The sweeps work on several groups at a time, and others
+    wait in the queue behind: what is put out shortly before may have it already; that group itself may not yet."""
+    assert layout.error is not None
+    at, first, after, near = 0, None, 0, 0
+    starts: list[int] = []
+    for batch, lo, hi in sequence:
+        beats = batch.rows[layout.prefix].shape[1]
+        for _ in range(lo, hi):
+            if batch.groups.wrong and first is None:
+                first, after, near = at, at + beats, max(min(at - QUEUED, starts[-4] if len(starts) >= 4 else 0), 0)
+            starts.append(at)
+            at += beats
+    care[:, layout.error.first] = 1
+    if first is not None:
+        rows[first:, layout.error.first] = 1
+        care[near:after, layout.error.first] = 0
+
+
+def locate(layout: Layout, sequence: Sequence[Segment], item: int) -> tuple[Batch, int, int]:
+    """The batch, the group in it, and the item of that group which a queue's item is."""
+    for batch, lo, hi in sequence:
+        each = 1 if layout.prefix == "layer" else batch.rows[layout.prefix].shape[1]
+        size = each if layout.prefix == "layer" else each * (hi - lo)
+        if item < size:
+            return batch, lo + item // each, item % each
+        item -= size
+    raise AssertionError("past the end of the queue")
