@@ -162,10 +162,18 @@ def test_what_is_no_liberty_file(tmp_path: Path, text: str, told: str) -> None:
         synthesise_asic(SUM, "sums", str(path))
 
 
-def test_a_library_without_an_inverter(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("plain", "lacking", "told"),
+    [
+        ('function : "!A"', 'function : "A"', "a Liberty file without an inverter"),
+        ("timing_type : combinational", "timing_type : removed", "cell inv has no tables of delay"),
+        ("nom_voltage : 2.0;", "", "no nom_voltage"),
+    ],
+)
+def test_a_library_that_lacks_what_every_design_needs(tmp_path: Path, plain: str, lacking: str, told: str) -> None:
     path = tmp_path / "x.lib"
-    path.write_text(LIBRARY.replace('function : "!A"', 'function : "A"'))
-    with pytest.raises(InputError, match="priced: a Liberty file without an inverter"):
+    path.write_text(LIBRARY.replace(plain, lacking))
+    with pytest.raises(InputError, match=f"priced: {told}"):
         synthesise_asic(SUM, "sums", str(path))
 
 
