@@ -68,7 +68,8 @@ def _bench(block: Any, ours: str, theirs: str, cycles: int, seed: int) -> str:
     lines.append(f"rst = cycle % {CYCLES_A_RESET} == {CYCLES_A_RESET * 7 // 10}; #4;")
     for name in outputs:
         difference = f'if (bad < 5) $display("cycle %0d {name} %h %h", cycle, {name}_a, {name}_b);'
-        lines.append(f"if ({name}_a !== {name}_b) begin {difference} bad = bad + 1; end")
+        # What is unknown in one may be known in the other: nobody has written to a memory yet.
+        lines.append(f"if (|({name}_a ^ {name}_b) === 1) begin {difference} bad = bad + 1; end")
     lines.append(f"valid = valid + ({' | '.join(['0', *(f'{name}_a' for name in outputs if 'valid' in name)])});")
     lines.append("#1 clk = 1; #5 clk = 0; end")
     lines.append('$display("bad %0d valid %0d", bad, valid); $finish; end endmodule')

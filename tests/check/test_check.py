@@ -268,7 +268,7 @@ def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
     """Nobody looks whether there is room: one place less, and groups that wait everywhere overwrite each other."""
     most = Plan.most_waiting.fget  # type: ignore[attr-defined]
     monkeypatch.setattr(Plan, "most_waiting", property(lambda plan: most(plan) - less))
-    monkeypatch.setattr(replay, "rounded_depth", lambda beats: beats)
+    monkeypatch.setattr(replay, "rounded_depth", lambda beats: beats + 1)
     made = folder(tmp_path / "d", "l2", "backward", 1, max_elements=6)
     assert made.design.plan.replay_depth(2) == 16 - less and "space_2" not in made.text
     if less:
