@@ -1,0 +1,79 @@
+"""Synthesises experiments and units for a target, one after the other; what is done is kept by synth's own cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwnorm.cost.experiments import Experiment
+from hwnorm.cost.fitting import tally
+from hwnorm.synth.carry import FEED
+from hwnorm.synth.result import Synthesis
+from hwnorm.synth.targets import Target
+
+Told = Callable[[str], None]
+CHAINS = ("CCU2C", "CCU2D", FEED)  # cells of carry chains alone; elsewhere they share a cell with logic, or are free
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measured engine."""
+
+    experiment: Experiment
+    totals: dict[str, int]
+    parts: dict[str, dict[str, float]]  # carry, logic, ff by instance
+    mhz: tuple[float, ...] = ()  # by seed
+    tools: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "engine": self.experiment.to_dict(),
+            "totals": self.totals,
+            "mhz": list(self.mhz),
+            "parts": {name: [int(part[r]) for r in ("carry", "logic", "ff")] for name, part in self.parts.items()},
+        }
+
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Point:
+        parts = {
+            name: dict(zip(("carry", "logic", "ff"), map(float, values), strict=True))
+            for name, values in data["parts"].items()
+        }
+        return cls(Experiment(**data["engine"]), data["totals"], parts, tuple(data["mhz"]))
+
+
+def classes(target: Target) -> dict[str, dict[str, float]]:
+    """Cell types of a target by what the model tells apart."""
+    lut = {kind: float(weight) for kind, weight in target.cells.lut.items() if kind not in target.cells.lutram}
+    carry = {kind: weight for kind, weight in lut.items() if kind in CHAINS}
+    logic = {kind: weight for kind, weight in lut.items() if kind not in carry}
+    return {"carry": carry, "logic": logic, "ff": {kind: float(w) for kind, w in target.cells.ff.items()}}
+
+
+def measure(experiment: Experiment, target: Target, seeds: int, jobs: int | None = None) -> Point:
+    found = synthesised(experiment, target, seeds, jobs)
+    totals = {kind: value for kind, value in found.resources.to_dict().items()}
+    mhz = tuple(round(f, 2) for f in found.fmax.by_seed.values())
+    return Point(experiment, totals, tally(found.parts, classes(target)), mhz, dict(found.tools))
+
+
+def synthesised(experiment: Experiment, target: Target, seeds: int, jobs: int | None = None) -> Synthesis:
+    from hwnorm.rtl import verilog
+    from hwnorm.rtl.engine import EngineBlock
+    from hwnorm.synth.flow import synthesise
+
+    text = verilog.text(EngineBlock(experiment.design().plan, "engine"), "")
+    return synthesise(text, "engine", target, seeds, jobs=jobs, file_name="engine.v")
+
+
+def measure_all(
+    experiments: Iterable[Experiment], target: Target, seeds: Callable[[Experiment], int], told: Told, jobs: int | None
+) -> list[Point]:
+    """In order; an interrupted run goes on where it stopped."""
+    wanted = list(experiments)
+    found = []
+    for number, experiment in enumerate(wanted, 1):
+        told(f"{number} of {len(wanted)}: {experiment.name}")
+        found.append(measure(experiment, target, seeds(experiment), jobs))
+    return found
