@@ -16,7 +16,7 @@ from hwnorm.check.handshake import Driver, Monitor, flags_of, lanes_of
 from hwnorm.check.ports import Bools, Bytes
 from hwnorm.check.queues import Queue
 from hwnorm.fixed import Ints
-from hwnorm.gates import Netlist
+from hwnorm.gates import Delay, Netlist
 
 BEYOND = 40  # cycles for which nothing more may come
 
@@ -74,11 +74,22 @@ class Outcome:
 class Bench:
     """One netlist in many streams. ``run`` may be called again: the design goes on from where it was."""
 
-    def __init__(self, netlist: Netlist, streams: int, first_in: str, last_out: str, seed: int = 0) -> None:
-        """``streams``: a multiple of 64. ``first_in``, ``last_out``: the ports between which a run is timed."""
+    def __init__(
+        self,
+        netlist: Netlist,
+        streams: int,
+        first_in: str,
+        last_out: str,
+        seed: int = 0,
+        *,
+        toggles: Delay | None = None,
+        power_on: int | None = None,
+    ) -> None:
+        """``streams``: a multiple of 64. ``first_in``, ``last_out``: the ports between which a run is timed.
+        ``toggles``, ``power_on``: of the simulator, what it counts and the seed of what it starts from."""
         assert streams % 64 == 0
         self.streams, self.first_in, self.last_out = streams, first_in, last_out
-        self.simulation = netlist.simulator(streams)
+        self.simulation = netlist.simulator(streams, toggles=toggles, seed=power_on)
         self.random = np.random.default_rng(seed)
 
     def reset(self, cycles: int = 1) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ PATTERNS = (  # how often valid is kept back, how often ready is, and whether re
     *((0.0, 0.0, False), (0.3, 0.3, False), (0.0, 0.5, False), (0.5, 0.0, False)),
     *((0.75, 0.1, False), (0.1, 0.75, False), (0.0, 0.0, True), (0.2, 0.2, True)),
 )
+Data = Callable[[np.random.Generator, int, int, int], Ints]  # bits, groups, elements
 MOST_ELEMENTS = 1 << 21  # of one call: with very long groups there are fewer streams
 
 
@@ -105,9 +106,12 @@ def _wrong(design: Design, rng: np.random.Generator) -> int:
     return int(rng.integers(1, 4))
 
 
-def call_of(engine: Engine, direction: str, m: int, groups: int, rng: np.random.Generator) -> Call:
-    """Groups with parameters, running statistics, flags or a gradient drawn for them."""
-    x = data_of(rng, engine.precision.bits, groups, m)
+def call_of(
+    engine: Engine, direction: str, m: int, groups: int, rng: np.random.Generator, data: Data | None = None
+) -> Call:
+    """Groups with parameters, running statistics, flags or a gradient drawn for them; data other than `data_of`'s."""
+    data = data or data_of
+    x = data(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
         arguments = dict(affine(engine, m if engine.norm.affine == "element" else groups, rng))
@@ -130,7 +134,7 @@ def call_of(engine: Engine, direction: str, m: int, groups: int, rng: np.random.
         return engine.forward_call(x, **arguments)
     lo, hi = engine.precision.dx_frac_range
     dx_frac = int(rng.integers(lo, hi + 1)) if rng.random() < 0.5 else None
-    dy = data_of(rng, engine.precision.bits, groups, m)
+    dy = data(rng, engine.precision.bits, groups, m)
     return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
 
 

@@ -51,15 +51,16 @@ class Folder:
 
     @cached_property
     def netlist(self) -> Netlist:
-        """Made as fast as can be. InputError where its ports are not those that the manifest says."""
-        return self._checked(netlist_of(self.text, self.name, gates=None))
+        """Made as fast as can be."""
+        return self.checked(netlist_of(self.text, self.name, gates=None))
 
     @cached_property
     def optimised(self) -> Netlist:
         """With little in it that does nothing, and every gate in its instance: to put faults in."""
-        return self._checked(netlist_of(self.text, self.name, by_instance=True))
+        return self.checked(netlist_of(self.text, self.name, by_instance=True))
 
-    def _checked(self, found: Netlist) -> Netlist:
+    def checked(self, found: Netlist) -> Netlist:
+        """InputError where its ports are not those that the manifest says."""
         ports = {**found.inputs, **found.outputs}
         for layout in self.layouts:
             wanted = {s.signal: s.bits for s in layout.signals}
@@ -74,8 +75,8 @@ class Folder:
         beats = [layout.prefix for layout in self.layouts if layout.beats and layout.driven is driven]
         return beats[0] if driven else beats[-1]
 
-    def bench(self, netlist: Netlist, streams: int, seed: int = 0) -> Bench:
-        return Bench(netlist, streams, self.port(True), self.port(False), seed)
+    def bench(self, netlist: Netlist, streams: int, seed: int = 0, **more: Any) -> Bench:
+        return Bench(netlist, streams, self.port(True), self.port(False), seed, **more)
 
     def cycles(self, groups: int, beats: int) -> int:
         """The manifest's formula."""

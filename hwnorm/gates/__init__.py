@@ -16,6 +16,9 @@ without integers, for whoever has bits: `pack`, `unpack` and `signed` go between
 ``netlist.simulator(n, toggles=Delay.ZERO)`` counts changes of every net (``Delay.UNIT``: with glitches);
 ``simulation.toggles`` has them ``by_net()``, ``by_cell()``, ``by_instance()`` along the module hierarchy.
 
+For a netlist of the cells of a Liberty file, `analyse` gives its speed, and `energies` prices toggles and `States`,
+cell by cell.
+
 `mutants(netlist, count, seed)` draws faults, `mutated(netlist, faults)` is a netlist in which fault k is there in
 stream k alone, and `survivors` says which of them stimuli do not show.
 """
@@ -25,18 +28,26 @@ from hwnorm.gates.lanes import pack, signed, unpack
 from hwnorm.gates.liberty import Library
 from hwnorm.gates.mutation import Mode, Mutant, mutants, mutated, survivors
 from hwnorm.gates.netlist import Cell, Netlist
+from hwnorm.gates.power import CellEnergy, energies
 from hwnorm.gates.simulator import Simulator
+from hwnorm.gates.states import States
+from hwnorm.gates.timing import Timing, analyse
 from hwnorm.gates.toggles import Delay, Toggles
 
 __all__ = [
     "Cell",
+    "CellEnergy",
     "Delay",
     "Library",
     "Mode",
     "Mutant",
     "Netlist",
     "Simulator",
+    "States",
+    "Timing",
     "Toggles",
+    "analyse",
+    "energies",
     "mutants",
     "mutated",
     "netlist_of",

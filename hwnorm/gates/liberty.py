@@ -1,62 +1,84 @@
 """A reader of Liberty files: of each cell its functions, its area, and what power needs of it as plain numbers.
 
-Tables of delay and energy are read over. Units are those of the file's header (``capacitance_pf`` is converted).
+Tables of delay and energy are read over at first: `hwnorm.gates.tables` reads those of the cells that a netlist has.
 """
 
 from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwnorm.errors import InputError
 from hwnorm.gates.celltypes import STATE, CellType, State
+from hwnorm.gates.liberty_syntax import Group, parse
 from hwnorm.gates.logic import Expression, Function, function, negated
 
-TOKEN = re.compile(
-    r'\s+|/\*.*?\*/|//[^\n]*|\\\r?\n|"((?:[^"\\]|\\.)*)"|([^\s"(){}:;,/\\]+|[/\\])|([(){}:;,])', re.DOTALL
-)
-PUNCTUATION = 3  # the token's group
-BRACE = re.compile(r'"[^"]*"|[{}]')
-UNREAD = ("timing", "internal_power", "lu_table_template", "power_lut_template", "operating_conditions", "wire_load")
-
-
-@dataclass
-class Group:
-    """``kind (arguments) { attributes, groups }``; of an attribute that stands twice the last counts."""
-
-    kind: str
-    arguments: tuple[str, ...]
-    attributes: dict[str, str] = field(default_factory=dict)
-    groups: list[Group] = field(default_factory=list)
-
-    def of(self, *kinds: str) -> Iterator[Group]:
-        return (group for group in self.groups if group.kind in kinds)
-
-    def number(self, key: str, default: float = 0.0) -> float:
-        try:
-            return float(self.attributes.get(key, default))
-        except ValueError:
-            raise InputError(f"{self.kind} {self.arguments}: {key} is no number") from None
+SPECIAL = ("dont_use", "is_isolation_cell", "is_level_shifter", "always_on", "is_macro_cell")
+WATTS = {"pw": 1e-6, "nw": 1e-3, "uw": 1.0, "mw": 1e3}  # in microwatts
+SECONDS = {"ps": 1e-3, "ns": 1.0, "us": 1e3}  # in nanoseconds
+FARADS = {"ff": 1e-3, "pf": 1.0}
+OHMS = {"ohm": 1e-3, "kohm": 1.0}  # in kilo-ohms: times pF, that is ns
 
 
 @dataclass(frozen=True, slots=True)
 class LibertyCell:
     name: str
     area: float
-    leakage: float  # the mean of the states, in the library's unit
-    capacitance_pf: Mapping[str, float]  # of an input pin
+    leakage_uw: float  # the mean of the states
+    capacitance_pf: Mapping[str, tuple[float, float]]  # of an input pin, as it rises and as it falls
     behaviour: CellType | None  # None: what it does is not said in functions, or not supported
     why: str = ""  # where it has none
+    special: bool = False  # not for ordinary logic, the file says: other supplies, not to be used
+    text: str = field(default="", repr=False)  # all that the file says of it
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What 1 of the file is in ours. An energy is a capacitance times the square of a voltage of 1."""
+
+    capacitance_pf: float
+    time_ns: float
+    leakage_uw: float
+    resistance_kohm: float
+
+    @property
+    def energy_pj(self) -> float:
+        return self.capacitance_pf
+
+
+@dataclass(frozen=True, slots=True)
+class WireLoad:
+    """The file's guess, before placement, at the wire of a net with so many readers."""
+
+    capacitance_pf: float  # of a unit of length
+    resistance_kohm: float
+    slope: float  # units of length for each reader beyond the last that is told
+    lengths: tuple[tuple[float, float], ...]  # readers and length, in order
+
+    def length(self, readers: int) -> float:
+        if not self.lengths or not readers:
+            return 0.0
+        counts = [count for count, _ in self.lengths]
+        k = bisect_left(counts, readers)
+        if k in (0, len(counts)):
+            count, length = self.lengths[min(k, len(counts) - 1)]
+            return length + self.slope * (readers - count)
+        (a, before), (b, after) = self.lengths[k - 1], self.lengths[k]
+        return before + (after - before) * (readers - a) / (b - a)
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
     name: str
     cells: Mapping[str, LibertyCell]
-    leakage_unit: str
+    units: Units
+    voltage: float
+    templates: Mapping[str, Group] = field(repr=False)  # of tables
+    wire: WireLoad  # of the file's default; none: wires are nothing
 
     @classmethod
     def from_file(cls, path: Path | str) -> Library:
@@ -73,81 +95,56 @@ class Library:
         top = parse(text, origin)
         if top.kind != "library":
             raise InputError(f"{origin}: starts with {top.kind!r}, not with a library")
-        unit = top.attributes.get("capacitive_load_unit", "1,pf").replace(" ", "").lower().split(",")
-        scale = float(unit[0]) * {"ff": 1e-3, "pf": 1.0}[unit[-1]]
-        cells = [_cell(group, scale) for group in top.of("cell")]
-        return cls(
-            top.arguments[0], {cell.name: cell for cell in cells}, top.attributes.get("leakage_power_unit", "1nW")
+        units = _units(top, origin)
+        cells = [_cell(group, units, text[group.start : group.end]) for group in top.of("cell")]
+        templates = {group.arguments[0]: group for group in top.of("lu_table_template", "power_lut_template")}
+        voltage, default = top.number("nom_voltage"), top.attributes.get("default_wire_load", "")
+        wires = [group for group in top.of("wire_load") if group.arguments[:1] == (default,)]
+        wire = _wire_load(wires[0], units, origin) if wires else WireLoad(0.0, 0.0, 0.0, ())
+        return cls(top.arguments[0], {cell.name: cell for cell in cells}, units, voltage, templates, wire)
+
+
+def _units(top: Group, origin: str) -> Units:
+    load = top.attributes.get("capacitive_load_unit", "1,pf").replace(" ", "").lower().split(",")
+
+    def told(key: str, default: str, scale: Mapping[str, float]) -> float:
+        found = re.fullmatch(r"([\d.]+)\s*([a-z]+)", top.attributes.get(key, default).lower())
+        return float(found[1]) * scale[found[2]] if found else scale[""]
+
+    try:
+        if float(top.attributes.get("voltage_unit", "1V").lower().strip("v")) != 1:
+            raise KeyError("unit")
+        return Units(
+            float(load[0]) * FARADS[load[-1]],
+            told("time_unit", "1ns", SECONDS),
+            told("leakage_power_unit", "1nw", WATTS),
+            told("pulling_resistance_unit", "1kohm", OHMS),
         )
+    except (KeyError, ValueError):
+        raise InputError(f"{origin}: its units are not understood") from None
 
 
-def parse(text: str, origin: str) -> Group:
-    """The outermost group. A statement ends at its semicolon, or at the end of a line where that is left out."""
-    stack, statement, position, ended = [Group("file", ())], list[str](), 0, False
-    while position < len(text):
-        match = TOKEN.match(text, position)
-        if match is None:
-            raise InputError(
-                f"{origin}: line {text.count(chr(10), 0, position) + 1}: {text[position]!r} was not expected"
-            )
-        position = match.end()
-        token = match[match.lastindex] if match.lastindex else None
-        if token is None:
-            ended = ended or "\n" in match[0]
-        elif match.lastindex != PUNCTUATION or token not in "{};":
-            complete = statement[-1:] == [")"] or (":" in statement[:-1])
-            if ended and complete and match.lastindex != PUNCTUATION:
-                _attribute(stack[-1], statement)
-                statement = []
-            statement.append(token)
-            ended = False
-        elif token == "{":
-            words = [word for word in statement if word not in ("(", ")", ",")] or [""]
-            if words[0] in UNREAD:
-                position = _behind(text, position)
-            else:
-                stack.append(Group(words[0], tuple(words[1:])))
-                stack[-2].groups.append(stack[-1])
-            statement = []
-        else:
-            _attribute(stack[-1], statement)
-            statement = []
-            if token == "}":
-                if len(stack) == 1:
-                    raise InputError(f"{origin}: a closing brace too many")
-                stack.pop()
-    if len(stack) > 1:
-        raise InputError(
-            f"{origin}: the group {stack[-1].kind} {' '.join(stack[-1].arguments)} is not closed: a cut file?"
-        )
-    if not stack[0].groups:
-        raise InputError(f"{origin}: is no Liberty file")
-    return stack[0].groups[0]
+def _wire_load(group: Group, units: Units, origin: str) -> WireLoad:
+    try:
+        pairs = [tuple(float(word) for word in row.split(",")) for row in group.rows]
+        lengths = sorted((count, length) for count, length, *_ in pairs)
+    except ValueError:
+        raise InputError(f"{origin}: wire_load {group.arguments[0]}: a fanout_length is no two numbers") from None
+    capacitance_pf = units.capacitance_pf * group.number("capacitance")
+    resistance_kohm = units.resistance_kohm * group.number("resistance")
+    return WireLoad(capacitance_pf, resistance_kohm, group.number("slope"), tuple(lengths))
 
 
-def _behind(text: str, position: int) -> int:
-    """Where a group ends that is not read."""
-    depth = 1
-    for match in BRACE.finditer(text, position):
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if not depth:
-            return match.end()
-    return len(text)
-
-
-def _attribute(group: Group, statement: list[str]) -> None:
-    if len(statement) > 1:
-        words = [word for word in statement[1:] if word not in ("(", ")", ":")]
-        group.attributes[statement[0]] = " ".join(words).replace(" , ", ",")
-
-
-def _cell(group: Group, scale_pf: float) -> LibertyCell:
+def _cell(group: Group, units: Units, text: str) -> LibertyCell:
     name = group.arguments[0]
     leakages = [state.number("value") for state in group.of("leakage_power")]
     leakage = group.number("cell_leakage_power") or sum(leakages) / max(len(leakages), 1)
     pins = list(group.of("pin"))
     capacitance = {
-        pin.arguments[0]: scale_pf * pin.number("capacitance")
+        pin.arguments[0]: (
+            units.capacitance_pf * pin.number("rise_capacitance", pin.number("capacitance")),
+            units.capacitance_pf * pin.number("fall_capacitance", pin.number("capacitance")),
+        )
         for pin in pins
         if pin.attributes.get("direction") == "input"
     }
@@ -155,7 +152,9 @@ def _cell(group: Group, scale_pf: float) -> LibertyCell:
         behaviour, why = _behaviour(group, pins), ""
     except InputError as fault:
         behaviour, why = None, str(fault)
-    return LibertyCell(name, group.number("area"), leakage, capacitance, behaviour, why)
+    special = any(group.attributes.get(key, "").lower() == "true" for key in SPECIAL)
+    leakage_uw = units.leakage_uw * leakage
+    return LibertyCell(name, group.number("area"), leakage_uw, capacitance, behaviour, why, special, text)
 
 
 def _behaviour(group: Group, pins: list[Group]) -> CellType:

@@ -69,6 +69,11 @@ class Program:
     gated: frozenset[int]  # nets of clocks that gates look at
     times: tuple[tuple[Group | Lookup, ...], ...]  # what may change at time 1, 2, ... when each cell takes one unit
 
+    @property
+    def clocks(self) -> frozenset[int]:
+        """Nets."""
+        return frozenset(commit.edge.clock for commit in self.commits)
+
 
 def compile_netlist(netlist: Netlist) -> Program:
     """InputError for a combinational loop, with the cells on it; and as ``parts_of`` says."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,8 @@ class Simulator:
         self._settle = bind(program.steps, self._values, self._values[program.sources :], self._look_up)
         self._counter = None if toggles is None else Counter(program, self._values, self._live, toggles, self._look_up)
         self._cycles = 0
-        clocked = {commit.edge.clock for commit in program.commits}
+        self._watchers: list[Callable[[], None]] = []
+        clocked = program.clocks
         self._clocks = {name: nets[0] for name, nets in netlist.inputs.items() if len(nets) == 1 and nets[0] in clocked}
         for net in clocked - set(self._clocks.values()):
             raise InputError(f"the clock {netlist.net_name(net)} is not an input of one bit")
@@ -109,6 +110,16 @@ class Simulator:
         else:
             self._counter.settle_in_units()
             self._follow(1, 0)
+        for look in self._watchers:
+            look()
+
+    def watch(self, look: Callable[[], None]) -> None:
+        """Calls it whenever all has settled."""
+        self._watchers.append(look)
+
+    def values(self, nets: Rows) -> Words:
+        """What nets are now: words of shape (*nets, words)."""
+        return np.asarray(self._values[self._program.row[nets]])
 
     def clock(self, name: str | None = None) -> None:
         """A rising and a falling edge of a clock, or of all at once. Call ``evaluate`` before, and after it to look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -32,6 +32,10 @@ class Toggles:
     counts: Counts  # by net number
     drivers: dict[int, int]  # net -> cell
     cycles: int  # cycles x streams, for an average
+
+    def __sub__(self, other: Toggles) -> Toggles:
+        """What came after: of the same netlist, a run and its beginning."""
+        return replace(self, counts=self.counts - other.counts, cycles=self.cycles - other.cycles)
 
     def of(self, net: int) -> int:
         return int(self.counts[net])

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwnorm.synth import carries
 from hwnorm.synth.netlist import Bit, Cell, Netlist, number, parameter
 
 FLIP_FLOP, BLOCK_RAM, MULTIPLIER = "TRELLIS_FF", "DP16KD", "MULT18X18D"
@@ -54,7 +55,8 @@ class Control:
 
 def pack(module: dict[str, Any]) -> Counter[str]:
     """Changes a module of a netlist in place; what was moved, by kind."""
-    nets, done = Netlist(module), Counter[str]()
+    nets = Netlist(module)
+    done = carries.tidy(nets)
     named = {kind: [n for n, c in nets.cells.items() if c["type"] == kind] for kind in (BLOCK_RAM, MULTIPLIER)}
     for name in named[BLOCK_RAM]:
         for port in _read_ports(nets.cells[name]):
@@ -65,7 +67,7 @@ def pack(module: dict[str, Any]) -> Counter[str]:
         done.update(_pack_inputs(nets, name, taken))
     for name in free:
         done.update(_pack_output(nets, name, taken))
-    return done
+    return +done
 
 
 # Flip-flops

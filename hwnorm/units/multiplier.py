@@ -65,26 +65,21 @@ class Multiplier:
     def stream(self, factor: Format, start: int = 0) -> Block:
         """Inputs ``clear``, ``bit`` and the ``factor``, which stands still; output ``product``, bit by bit.
 
-        A full adder for every bit of the factor, its carry and its sum in registers, and no carry chain: sums move
-        down by one, the lowest is the product's next bit. The bit of a sign counts negatively: it is subtracted from
-        nothing, a half subtractor.
+        One adder: where the bit is one the factor is added to a sum that moves down by one. Its lowest bit is the
+        product's next.
         """
-        from amaranth.hdl import Cat, Const
+        from amaranth.hdl import Mux
 
         from hwnorm.units.hdl import Block, shape_of
 
         block = Block("multiplier")
-        m, width = block.m, factor.width
+        m = block.m
         clear, bit = block.input("clear"), block.input("bit")
         value, product = block.input("factor", shape_of(factor)), block.output("product")
         here = block.register("here")  # a bit at the gates of all the factor's has had a cycle to get there
-        sums, carries = block.register("sums", width), block.register("carries", width)
-        m.d.sync += here.eq(bit)
-        gated, above = value.as_unsigned() & here.replicate(width), sums[1:]
-        lent = Cat(above, Const(int(factor.signed), 1))
-        m.d.sync += sums.eq(gated ^ carries ^ above)
-        m.d.sync += carries.eq((gated & carries) | (lent & (gated | carries)))
-        m.d.comb += product.eq(sums[0])
+        total = block.register("total", shape_of(Format(factor.width + 1, 0, factor.signed)))
+        m.d.sync += [here.eq(bit), total.eq((total >> 1) + Mux(here, value, 0))]
+        m.d.comb += product.eq(total[0])
         with m.If(clear):
-            m.d.sync += [here.eq(0), sums.eq(0), carries.eq(0)]
+            m.d.sync += [here.eq(0), total.eq(0)]
         return block

@@ -77,8 +77,8 @@ def test_what_it_reads() -> None:
     library = Library.from_text(LIBERTY)
     cells = library.cells
     assert library.name == "tiny" and len(cells) == 15
-    assert cells["inv"].area == 1 and cells["inv"].leakage == 2.5 and cells["nand2"].leakage == 4
-    assert cells["nand2"].capacitance_pf == pytest.approx({"A": 2.5e-3, "B": 3.5e-3})
+    assert cells["inv"].area == 1 and cells["inv"].leakage_uw == 2.5e-3 and cells["nand2"].leakage_uw == 4e-3
+    assert cells["nand2"].capacitance_pf == {"A": (2.5e-3, 2.5e-3), "B": (3.5e-3, 3.5e-3)}
     assert cells["tri"].behaviour is None and "Y has no plain function" in cells["tri"].why
 
 
