@@ -100,10 +100,10 @@ def _parser() -> _OneLineParser:
     estimate.add_argument("--batch", type=int, metavar="N", help="default: what the network names")
     estimate.add_argument("--phase", choices=("training", "forward", "backward", "inference"), default="training")
     estimate.add_argument("--accounting", choices=("paper", "executed"), help="default: both")
-    estimate.add_argument("--device", metavar="NAME|FILE", help="prices for energy; hwnorm list devices")
+    estimate.add_argument("--device", metavar="NAME|FILE", help="prices, or a measured device; hwnorm list devices")
     estimate.add_argument("--bits", type=int, default=8, metavar="B", help="width of x and y, 4 to 24; default 8")
     estimate.add_argument("--lanes", type=int, default=16, metavar="P", help="elements a cycle; default 16")
-    estimate.add_argument("--clock-mhz", type=float, default=200.0, metavar="F", help="default 200")
+    estimate.add_argument("--clock-mhz", type=float, metavar="F", help="default: the measured device's, else 200")
     estimate.add_argument("--onchip-kib", type=float, default=512.0, metavar="K", help="replay memory; default 512")
     estimate.add_argument("--dram-gbps", type=float, default=12.8, metavar="G", help="gigabytes a second; default 12.8")
     estimate.add_argument("--sampling-ratio", type=float, default=1 / 32, metavar="R", help="of ns, bs, fs, vdn; 1/32")
@@ -246,7 +246,7 @@ def _estimate(options: argparse.Namespace) -> int:
     if options.input_shape and ":" not in options.network:
         raise InputError("--input-shape is for package.module:callable: a file says its own")
     network = load_network(options.network, batch=options.batch, input_shape=options.input_shape)
-    machine = Machine(options.lanes, options.clock_mhz, options.onchip_kib, options.dram_gbps)
+    machine = Machine(options.lanes, onchip_kib=options.onchip_kib, dram_gbps=options.dram_gbps)
     LOG.info("counting %d normalization layers", len(network.layers))
     found = estimate(
         network,
@@ -257,6 +257,7 @@ def _estimate(options: argparse.Namespace) -> int:
         device=options.device,
         bits=options.bits,
         machine=machine,
+        clock_mhz=options.clock_mhz,
         sampling_ratio=options.sampling_ratio,
     )
     if not options.quiet:
@@ -299,9 +300,12 @@ def _list(options: argparse.Namespace) -> int:
             table = targets_table()
         case _:
             from hwnorm.cost.device import device_names, load_device
+            from hwnorm.cost.fabric import fabric_names, shipped
 
-            devices = [load_device(name) for name in device_names()]
-            table = Table(("device", "what it is", "source"), [[d.name, d.summary, d.source] for d in devices])
+            rows: list[list[str | int | float | None]] = []
+            rows += [[d.name, d.summary, d.source] for d in map(load_device, device_names())]
+            rows += [[f.name, f.summary, f.source] for f in map(shipped, fabric_names())]
+            table = Table(("device", "what it is", "source"), rows)
     _emit(options, table.render(options.format))
     return 0
 

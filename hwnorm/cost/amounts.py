@@ -1,7 +1,8 @@
 """What an engine is made of, in amounts that its cost is proportional to: from a plan alone, before anything is built.
 
 Three rooms of an engine are counted, and fitted, apart: the sweeps (lanes, trees, tables), the scalar stages (serial
-units), and the frame (controls, memories, queues). ``multipliers``, ``block_cells`` and ``distributed_cells`` are exact.
+units), and the frame (controls, memories, queues). ``multipliers``, ``block_cells`` and ``distributed_cells`` are
+exact.
 """
 
 from __future__ import annotations

@@ -6,7 +6,16 @@ from collections import Counter
 from typing import Any
 
 from hwnorm.fixed import Format
-from hwnorm.units import Divider, Gain, Multiplier, NewtonReciprocal, RestoringReciprocal, Root, Rounder, TableReciprocal
+from hwnorm.units import (
+    Divider,
+    Gain,
+    Multiplier,
+    NewtonReciprocal,
+    RestoringReciprocal,
+    Root,
+    Rounder,
+    TableReciprocal,
+)
 
 Amounts = Counter[str]
 
@@ -29,7 +38,8 @@ def unit_amounts(unit: Any, formats: list[Format], serial: bool) -> Amounts:
             reach = formats[1].width + 1
             return Amounts(gain=1, gain_bits=width, exponent_bits=reach)
         case Rounder(lo, hi, result):
-            clips = unit._clips(formats[0])
-            return Amounts(rounder=1, rounder_bits=result.width, rounder_clips=int(clips), exponent_bits=(hi - lo).bit_length())
+            clips = unit.clips(formats[0])
+            steps = (hi - lo).bit_length()
+            return Amounts(rounder=1, rounder_bits=result.width, rounder_clips=int(clips), exponent_bits=steps)
         case _:
             raise AssertionError(f"{unit!r} has no amounts")

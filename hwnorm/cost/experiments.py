@@ -31,8 +31,8 @@ class Experiment:
     external: bool = False
 
     def design(self) -> Design:
-        length = {"elements" if self.fixed else "max_elements": self.elements}
-        engine = Engine(self.norm, self.bits, form=self.form, **length)
+        elements, longest = (self.elements, None) if self.fixed else (None, self.elements)
+        engine = Engine(self.norm, self.bits, elements, max_elements=longest, form=self.form)
         return Design(engine, self.direction, self.lanes, self.external)
 
     @property

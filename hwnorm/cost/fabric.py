@@ -1,4 +1,4 @@
-"""A measured device: an engine's resources, frequency and cycles from its plan, with the error that they were found to have.
+"""A measured device: an engine's resources and clock from its plan, with the error that they were found to have.
 
 Its file (hwnorm/cost/devices/NAME.json, written by ``hwnorm characterize``) has coefficients, the range in which
 engines were measured, errors, and provenance; the measured points lie beside it. What is outside that range is
@@ -30,7 +30,7 @@ FITTED = ("lut", "ff", "fmax_mhz")
 
 @dataclass(frozen=True)
 class Fabric:
-    """Coefficients and what they are worth. ``errors``: mean absolute error in percent by quantity, of held-out engines."""
+    """Coefficients, and what they are worth: ``errors`` in percent by quantity, of engines not fitted to."""
 
     name: str
     summary: str
@@ -62,7 +62,9 @@ class Fabric:
         if self.path is not None:
             values["fmax_mhz"] = 1e3 / period_ns(self.path, path_amounts(plan, values["lut"]))
         origin = Origin.ASSUMED if outside else Origin.FITTED
-        return {name: Figure(_rounded(name, value), origin, self._error(name, outside)) for name, value in values.items()}
+        return {
+            name: Figure(_rounded(name, value), origin, self._error(name, outside)) for name, value in values.items()
+        }
 
     def _error(self, quantity: str, outside: list[str]) -> float | None:
         return None if outside else self.errors.get(quantity, {}).get("mean_pct")
@@ -89,6 +91,13 @@ def _rounded(name: str, value: Any) -> float:
 @cache
 def fabric_names() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".json") for p in _folder().iterdir() if p.name.endswith(".json")))
+
+
+def find_fabric(name: str) -> Fabric | None:
+    """A measured device that ships with hwnorm, or a file of ``hwnorm characterize``; None if the name is neither."""
+    if name in fabric_names():
+        return shipped(name)
+    return load(Path(name)) if name.endswith(".json") else None
 
 
 @cache
@@ -125,7 +134,9 @@ def parse(path: Path, text: str) -> Fabric:
     except (ValueError, KeyError, TypeError) as fault:
         raise InputError(f"{path}: not a device file of hwnorm characterize: {fault!r}") from None
     if fabric.target not in FAMILIES:
-        raise InputError(f"{path}: target {fabric.target!r} has no cost model (there is one for: {', '.join(FAMILIES)})")
+        raise InputError(
+            f"{path}: target {fabric.target!r} has no cost model (there is one for: {', '.join(FAMILIES)})"
+        )
     return fabric
 
 

@@ -21,13 +21,16 @@ RESOURCES = ("carry", "logic", "ff")
 STRENGTH = 0.3
 FOLDS = 5
 IN_CHAINS = frozenset(
-    """adder_bits chains short_adder_bits sum_bits space_bits address_bits beat_counter_bits divider_bits root_bits
-    reciprocal_bits gain_bits exponent_bits divider root reciprocal gain rounder controls counted_bits time_bits
-    counter_bits flag_bits wrapped_bits layers engine queues stage sliced_bits soft_product_bits static_bits abs_bits
-    feeds""".split()
+    (
+        *("adder_bits", "chains", "short_adder_bits", "sum_bits", "space_bits", "address_bits"),
+        *("beat_counter_bits", "divider_bits", "root_bits", "reciprocal_bits", "gain_bits", "exponent_bits"),
+        *("divider", "root", "reciprocal", "gain", "rounder", "controls", "counted_bits", "time_bits"),
+        *("counter_bits", "flag_bits", "wrapped_bits", "layers", "engine", "queues", "stage", "sliced_bits"),
+        *("soft_product_bits", "static_bits", "abs_bits", "feeds"),
+    )
 )
 PRIOR: Mapping[str, Mapping[str, float]] = {
-    "carry": {"adder_bits": 1, "chains": 4},
+    "carry": {"adder_bits": 1, "chains": 2, "abs_bits": 1},
     "logic": {
         **dict.fromkeys(("mux_bits", "clip_bits", "kept_bits", "fixed_kept_bits", "decoded_bits", "selected_bits"), 1),
         **dict.fromkeys(("feed_bits", "rounder_bits", "short_adder_bits", "flag_bits", "flags", "sliced_bits"), 1),
@@ -108,8 +111,11 @@ def cross_validated(samples: Sequence[Sample], lut_of_ram: float) -> dict[str, F
     found = {"lut": np.zeros(len(samples)), "ff": np.zeros(len(samples))}
     for k in range(FOLDS):
         coefficients = fit_coefficients([s for s, f in zip(samples, fold, strict=True) if f != k])
-        for i in np.flatnonzero(fold == k):
-            lut, ff = luts(coefficients, samples[i].amounts, lut_of_ram), predicted(coefficients, "ff", samples[i].amounts)
+        for i in map(int, np.flatnonzero(fold == k)):
+            lut, ff = (
+                luts(coefficients, samples[i].amounts, lut_of_ram),
+                predicted(coefficients, "ff", samples[i].amounts),
+            )
             found["lut"][i] = 100 * (lut / samples[i].lut - 1)
             found["ff"][i] = 100 * (ff / samples[i].ff - 1)
     return found
@@ -139,7 +145,9 @@ def fit_units(points: Sequence[tuple[str, Amounts, Mapping[str, float]]]) -> dic
     return found
 
 
-def tally(parts: Mapping[str, Mapping[str, int]], classes: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def tally(
+    parts: Mapping[str, Mapping[str, int]], classes: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
     """Measured resources by the instances that amounts have, from cell types by instance of the netlist."""
     found: dict[str, Counter[str]] = {}
     for name, cells in parts.items():

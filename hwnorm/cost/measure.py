@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from hwnorm.cost.amounts_units import unit_amounts
 from hwnorm.cost.experiments import Experiment
 from hwnorm.cost.fitting import tally
-from hwnorm.synth.carry import FEED
+from hwnorm.synth.feeds import FEED
+from hwnorm.synth.flow import synthesise
 from hwnorm.synth.result import Synthesis
 from hwnorm.synth.targets import Target
 
@@ -53,7 +56,7 @@ def classes(target: Target) -> dict[str, dict[str, float]]:
 
 def measure(experiment: Experiment, target: Target, seeds: int, jobs: int | None = None) -> Point:
     found = synthesised(experiment, target, seeds, jobs)
-    totals = {kind: value for kind, value in found.resources.to_dict().items()}
+    totals = found.resources.to_dict()
     mhz = tuple(round(f, 2) for f in found.fmax.by_seed.values())
     return Point(experiment, totals, tally(found.parts, classes(target)), mhz, dict(found.tools))
 
@@ -61,7 +64,6 @@ def measure(experiment: Experiment, target: Target, seeds: int, jobs: int | None
 def synthesised(experiment: Experiment, target: Target, seeds: int, jobs: int | None = None) -> Synthesis:
     from hwnorm.rtl import verilog
     from hwnorm.rtl.engine import EngineBlock
-    from hwnorm.synth.flow import synthesise
 
     text = verilog.text(EngineBlock(experiment.design().plan, "engine"), "")
     return synthesise(text, "engine", target, seeds, jobs=jobs, file_name="engine.v")
@@ -76,4 +78,19 @@ def measure_all(
     for number, experiment in enumerate(wanted, 1):
         told(f"{number} of {len(wanted)}: {experiment.name}")
         found.append(measure(experiment, target, seeds(experiment), jobs))
+    return found
+
+
+def unit_points(target: Target, widths: tuple[int, ...], told: Told) -> list[dict[str, Any]]:
+    """Every serial unit alone, at every width."""
+    from hwnorm.rtl.operators import unit_cases
+
+    found = []
+    for case in unit_cases(widths):
+        text, top = case.text, re.findall(r"^module (\w+)", case.text, re.MULTILINE)[-1]
+        told(f"{case.kind}, {', '.join(str(f) for f in case.formats)}")
+        one = synthesise(text, top, target, 0, file_name="unit.v")
+        counts = unit_amounts(case.unit, list(case.formats), case.serial)
+        measured = {"lut": one.resources.lut, "ff": one.resources.ff}
+        found.append({"kind": case.kind, "amounts": dict(counts), "measured": measured})
     return found

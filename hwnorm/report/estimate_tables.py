@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hwnorm.cost.counters import counters
-from hwnorm.cost.estimate import Estimate, Result
+from hwnorm.cost.estimate import Estimate
+from hwnorm.cost.result import Result
 from hwnorm.report.table import Cell, Table
 from hwnorm.views.count import OPERATIONS
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.synth import cache, harness, packing, process
-from hwnorm.synth.carry import CONSTANT, CONSTANTS, FEED, carry_feeds
 from hwnorm.synth.critical import describe
+from hwnorm.synth.feeds import CONSTANT, CONSTANTS, FEED, carry_feeds
 from hwnorm.synth.hierarchy import TOP_KEY, by_instance, source_names
 from hwnorm.synth.nextpnr import NETLIST, Nextpnr, find_nextpnr, place
 from hwnorm.synth.result import KINDS, Fmax, Resources, Synthesis

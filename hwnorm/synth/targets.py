@@ -14,7 +14,7 @@
 ``lutram`` is those of them that are memory. ``dsp`` is multipliers (Cyclone V and Gowin put several into a block;
 Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two RAMB18.
 
-For ECP5, what nextpnr adds to carry chains is counted with them (hwnorm/synth/carry.py), and nextpnr's own counts are
+For ECP5, what nextpnr adds to carry chains is counted with them (hwnorm/synth/feeds.py), and nextpnr's own counts are
 the totals where it has run: they are the same.
 """
 
@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hwnorm.errors import InputError, did_you_mean
-from hwnorm.synth.carry import CONSTANT, FEED
+from hwnorm.synth.feeds import CONSTANT, FEED
 
 Weights = Mapping[str, float]
 
@@ -55,9 +55,10 @@ class Target:
     place_options: tuple[str, ...] = ()
     placed: Mapping[str, str] = field(default_factory=dict)  # lut, ff, dsp, bram -> nextpnr's own count of it
     harness: str | None = None  # the flip-flop to close ports with, where a placer knows no out-of-context
-    feeds: bool = False  # the placer adds cells to carry chains (hwnorm.synth.carry)
+    feeds: bool = False  # the placer adds cells to carry chains (hwnorm.synth.feeds)
     packs: bool = False  # flip-flops move into block RAMs and multipliers (hwnorm.synth.packing)
     notes: tuple[str, ...] = ()
+    capacity: Mapping[str, int] = field(default_factory=dict)  # lut, ff, dsp, bram of the device
 
     def commands(self, top: str) -> list[str]:
         """For yosys, between reading the design and writing the netlist."""
@@ -185,6 +186,7 @@ _ALL = (
         feeds=True,
         packs=True,
         notes=(INSIDE,),
+        capacity={"lut": 83640, "ff": 83640, "dsp": 156, "bram": 208},
     ),
     Target(
         "ice40-up5k",
@@ -198,6 +200,7 @@ _ALL = (
         place_options=("--up5k", "--package", "sg48", *_ICE40_PLACE),
         harness="SB_DFF",
         notes=(INSIDE, "nextpnr times every multiplier of this device as if it were registered"),
+        capacity={"lut": 5280, "ff": 5280, "dsp": 8, "bram": 30},
     ),
     Target(
         "ice40-hx8k",
