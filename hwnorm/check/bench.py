@@ -24,16 +24,15 @@ BEYOND = 40  # cycles for which nothing more may come
 @dataclass(frozen=True)
 class Stalls:
     """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
-    ``pauses``: nobody takes beats for ``pause`` cycles, then for as many they do: all that is behind fills up."""
+    ``pauses``: nobody takes beats for so many cycles, then for as many they do: all that is behind fills up."""
 
     given: Ints
     taken: Ints
-    pauses: Bools
-    pause: int = 128
+    pauses: Ints
 
     @classmethod
     def none(cls) -> Stalls:
-        return cls(np.zeros(1), np.zeros(1), np.zeros(1, bool))
+        return cls(np.zeros(1), np.zeros(1), np.zeros(1, np.int64))
 
     @property
     def any(self) -> bool:
@@ -42,7 +41,7 @@ class Stalls:
     @property
     def slowdown(self) -> float:
         """At most so many times the cycles are needed."""
-        return float(np.max((1 + self.pauses) / ((1 - self.given) * (1 - self.taken))))
+        return float(np.max((1 + (self.pauses > 0)) / ((1 - self.given) * (1 - self.taken))))
 
 
 @dataclass
@@ -181,6 +180,6 @@ class Bench:
 
     def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
         ready = self._may(stalls.taken)
-        if beats and cycle // stalls.pause % 2 == 0:
-            ready = ready & ~stalls.pauses
+        if beats:
+            ready = ready & ((stalls.pauses == 0) | (cycle // np.maximum(stalls.pauses, 1) % 2 == 1))
         return np.broadcast_to(ready, (self.streams,))

@@ -20,10 +20,12 @@ from hwnorm.rtl.design import Design
 from hwnorm.views.int_ref import Call
 
 TOGETHER = 16  # streams that share their lengths, and how often they stall
+NONE, MANY, LONG = 0, 1, 2  # pauses in which groups of one beat, or the longest ones, fill the design
 PATTERNS = (  # how often valid is kept back, how often ready is, and whether ready pauses
-    *((0.0, 0.0, False), (0.3, 0.3, False), (0.0, 0.5, False), (0.5, 0.0, False)),
-    *((0.75, 0.1, False), (0.1, 0.75, False), (0.0, 0.0, True), (0.2, 0.2, True)),
+    *((0.0, 0.0, NONE), (0.3, 0.3, NONE), (0.0, 0.5, NONE), (0.5, 0.0, NONE)),
+    *((0.75, 0.1, NONE), (0.1, 0.75, NONE), (0.0, 0.0, MANY), (0.2, 0.2, LONG)),
 )
+LONGEST_PAUSE = 4000  # cycles
 Data = Callable[[np.random.Generator, int, int, int], Ints]  # bits, groups, elements
 MOST_ELEMENTS = 1 << 21  # of one call: with very long groups there are fewer streams
 
@@ -33,7 +35,7 @@ class Draw:
     """What each stream gets, and how often it stalls."""
 
     sequences: list[list[Segment]]
-    stalls: list[tuple[float, float, bool]]
+    stalls: list[tuple[float, float, int]]
 
 
 def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cycles: int) -> Draw:
@@ -41,12 +43,14 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
     rng, plan, count = np.random.default_rng(seed), design.plan, 0
     draw = Draw([], [])
     for block in range(max(streams // TOGETHER, 1)):
-        given, taken, pauses = pattern = PATTERNS[block % len(PATTERNS)]
-        left = cycles * (1 - max(given, taken)) / (1 + pauses)
+        given, taken, pause = pattern = PATTERNS[block % len(PATTERNS)]
+        left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
         batches: list[tuple[Batch, int]] = []
         wrong = block % 2 == 1
         for m in _lengths(design, rng):
             each = int(rng.integers(1, 4))
+            if pause and not batches:
+                m, each = _run(design, rng, pause)
             error = _wrong(design, rng) if wrong and len(batches) == 1 else 0
             m, each = (design.engine.max_elements, 1) if error else (m, each)
             beats = -(-m // design.lanes)
@@ -60,7 +64,8 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
             batches.append((batch_of(groups, layouts), each))
             count += groups.count
         for s in range(TOGETHER):
-            order = rng.permutation(len(batches))
+            first = int(bool(pause))  # what fills the design comes when the pause begins
+            order = [*range(first), *(first + rng.permutation(len(batches) - first)).tolist()]
             draw.sequences.append([(b, s * each, (s + 1) * each) for b, each in (batches[k] for k in order)])
             draw.stalls.append(pattern)
     return draw
@@ -73,17 +78,34 @@ def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Genera
     return batch_of(replace(groups, wrong=_wrong(design, rng)), layouts)
 
 
-def stalls_of(patterns: Sequence[tuple[float, float, bool]], design: Design) -> Stalls:
+def stalls_of(patterns: Sequence[tuple[float, float, int]], design: Design) -> Stalls:
     given, taken, pauses = (np.array(part) for part in zip(*patterns, strict=True))
-    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses.astype(bool), pause_of(design))
+    cycles = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])
+    return Stalls(given.astype(np.float32), taken.astype(np.float32), cycles[pauses.astype(np.int64)])
 
 
-def pause_of(design: Design) -> int:
-    """Cycles in which so many groups come as the queue of an output and all sweeps before it can hold."""
-    plan = design.plan
+def pause_of(design: Design, kind: int) -> int:
+    """Cycles in which so many groups come as all sweeps and the queue of an output can hold, if that takes not long."""
+    return min(_filling(design, kind) * max(design.plan.min_beats, _beats(design, kind)), LONGEST_PAUSE)
+
+
+def _beats(design: Design, kind: int) -> int:
+    return 1 if kind == MANY and design.engine.elements is None else design.plan.shape.max_beats
+
+
+def _filling(design: Design, kind: int) -> int:
+    """How many groups are inside when there is no more room, and one."""
+    plan, beats = design.plan, _beats(design, kind)
     deepest = max((plan.output_depth(s.number) for s in plan.sweeps if s.writes), default=0)
-    groups = -(-2 * deepest // plan.shape.max_beats) + 2 * len(plan.sweeps)
-    return groups * max(plan.min_beats, plan.shape.max_beats)
+    return len(plan.stages) + 2 * len(plan.sweeps) + -(-deepest // beats) + 1
+
+
+def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]:
+    """The length and number of groups that fill the design while nobody takes anything."""
+    most = design.engine.max_elements
+    if kind == LONG or design.engine.elements is not None:
+        return most, _filling(design, kind)
+    return int(rng.integers(1, min(design.lanes, most) + 1)), _filling(design, kind)
 
 
 def _lengths(design: Design, rng: np.random.Generator) -> Iterator[int]:
@@ -109,9 +131,8 @@ def _wrong(design: Design, rng: np.random.Generator) -> int:
 def call_of(
     engine: Engine, direction: str, m: int, groups: int, rng: np.random.Generator, data: Data | None = None
 ) -> Call:
-    """Groups with parameters, running statistics, flags or a gradient drawn for them; data other than `data_of`'s."""
-    data = data or data_of
-    x = data(rng, engine.precision.bits, groups, m)
+    """Groups with parameters, running statistics, flags or a gradient drawn for them; ``data``: others than ours."""
+    x = (data or data_of)(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
         arguments = dict(affine(engine, m if engine.norm.affine == "element" else groups, rng))
@@ -134,7 +155,7 @@ def call_of(
         return engine.forward_call(x, **arguments)
     lo, hi = engine.precision.dx_frac_range
     dx_frac = int(rng.integers(lo, hi + 1)) if rng.random() < 0.5 else None
-    dy = data(rng, engine.precision.bits, groups, m)
+    dy = data(rng, engine.precision.bits, groups, m) if data else gradient_of(rng, engine.precision.bits, x)
     return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
 
 
@@ -157,4 +178,20 @@ def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
     raw[near] = np.round(raw[near, :1]) + (rng.random((len(near), m)) < 0.3)
     raw[kind == 6] = np.maximum(raw[kind == 6], 0)
     raw[kind == 7] = rng.uniform(-rail, rail, (int((kind == 7).sum()), m))
+    return np.clip(np.round(raw), -rail, rail - 1).astype(np.int64)
+
+
+def gradient_of(rng: np.random.Generator, bits: int, x: Ints) -> Ints:
+    """As the data; in half of the groups it follows x, up or down, so that its mean with x is as large as can be."""
+    groups, m = x.shape
+    rail, dy = 1 << (bits - 1), data_of(rng, bits, groups, m)
+    centred = x - x.mean(axis=1, keepdims=True)
+    most = np.maximum(np.abs(centred).max(axis=1, keepdims=True), 0.5)
+    along = centred / most * rng.choice([-rail, rail], (groups, 1))
+    raw = dy.astype(np.float64)
+    kind = rng.integers(0, 8, groups)
+    raw[kind == 0] = along[kind == 0]
+    raw[kind == 1] += along[kind == 1]
+    raw[kind == 2] = rail * np.sign(along[kind == 2])
+    raw[kind == 3] = np.where(along[kind == 3] > 0, rail * rng.choice([-1, 1]), raw[kind == 3])
     return np.clip(np.round(raw), -rail, rail - 1).astype(np.int64)

@@ -11,7 +11,7 @@ from typing import Any
 from hwnorm.bundle import manifest
 from hwnorm.bundle.vectors import check_unchanged
 from hwnorm.check.bench import Bench
-from hwnorm.check.drawing import pause_of
+from hwnorm.check.drawing import LONG, MANY, pause_of
 from hwnorm.check.ports import Layout, layouts_of
 from hwnorm.check.queues import Segment
 from hwnorm.check.rows import Batch
@@ -90,7 +90,7 @@ class Folder:
             beats = -(-batch.groups.m // self.about["lanes"]) + abs(batch.groups.wrong)
             return self.cycles(1, beats) + int(self.about["cycles"]["min_beats"]) + 64
 
-        pause = pause_of(self.design)
+        pause = max(pause_of(self.design, kind) for kind in (MANY, LONG))
         most = max(sum(alone(b) * (hi - lo) for b, lo, hi in sequence) for sequence in sequences)
         longest = max(alone(b) for sequence in sequences for b, _, _ in sequence)
         return int(2 * slowdown * most) + 1000 + 4 * pause, 2 * longest + 1000 + pause

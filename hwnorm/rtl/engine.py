@@ -122,22 +122,23 @@ class EngineBlock(Block):
             width = sum(len(port) for port in before.passed.values())
             depth = self.plan.replay_depth(number)
             replay = Replay(f"replay_{number}", width, depth)
-            space = LateSpace(f"space_{number}", replay.depth)
             self.place(f"replay_{number}", replay)
-            self.place(f"space_{number}", space)
             assert before.pass_valid is not None
             m.d.comb += [
                 replay.write.eq(before.pass_valid),
                 replay.data_in.eq(Cat(before.passed.values())),
                 replay.read.eq(self.controls[number - 1].issue),
-                space.promise.eq(self.controls[number - 2].issue),
-                space.take.eq(self.controls[number - 1].issue),
             ]
+            if self.plan.may_fill(number):
+                space = LateSpace(f"space_{number}", replay.depth)
+                self.place(f"space_{number}", space)
+                m.d.comb += space.promise.eq(self.controls[number - 2].issue)
+                m.d.comb += space.take.eq(self.controls[number - 1].issue)
+                self.spaces[number - 1].append(space.space)
             offset = 0
             for port, stream in zip(before.passed.values(), after.streams.values(), strict=True):
                 m.d.comb += stream.eq(replay.data_out[offset : offset + len(port)])
                 offset += len(port)
-            self.spaces[number - 1].append(space.space)
 
     # Beats out
 
@@ -294,7 +295,7 @@ class EngineBlock(Block):
         held: dict[str, Any] = {}
         if registers:
             valid, ready = self.inputs["layer_valid"], self.output("layer_ready")
-            inside = Signal(8, name="groups_inside")
+            inside = Signal(range(self.plan.most_groups + 1), name="groups_inside")
             idle = Signal(name="idle", init=1)
             with m.If(self.accepts & ~self.last_out):
                 m.d.sync += [inside.eq(inside + 1), idle.eq(0)]

@@ -20,6 +20,7 @@ from functools import cached_property
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
 from hwnorm.rtl.lower import Lowering, Range
+from hwnorm.rtl.replay import rounded_depth
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
@@ -308,6 +309,12 @@ class Plan:
         """The depth at which results leave a sweep."""
         return LOOKUP_LATENCY if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
 
+    @property
+    def most_groups(self) -> int:
+        """That are inside at a time: one in every stage, sweep and table, and results that are not taken yet."""
+        waiting = max(self.output_depth(s.number) for s in self.sweeps if s.writes)
+        return len(self.stages) + len(self.sweeps) + TABLES * self.tabulated + waiting
+
     # Time
 
     def interval(self, number: int) -> int:
@@ -349,8 +356,21 @@ class Plan:
         return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER + filling
 
     def replay_depth(self, number: int) -> int:
-        """Beats that the memory in front of sweep ``number`` holds at most: a group, and what arrives meanwhile."""
-        return self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
+        """Beats that the memory in front of sweep ``number`` has room for: a group, and what arrives meanwhile; no more
+        than may ever wait."""
+        streaming = self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
+        return streaming if self.tabulated else min(streaming, max(self.most_waiting, 2))
+
+    @property
+    def most_waiting(self) -> int:
+        """Beats between two sweeps, whoever stands still: of the group that the later one has begun all but one, the
+        next, whose results the stage holds, and another but for its last beat, which waits for that stage. (A table
+        lets its stage go before the group has begun.)"""
+        return 3 * self.shape.max_beats - 2
+
+    def may_fill(self, number: int) -> bool:
+        """Whether the memory in front of a sweep has to be watched."""
+        return self.tabulated or rounded_depth(self.replay_depth(number)) < self.most_waiting
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""

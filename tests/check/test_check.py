@@ -23,8 +23,10 @@ from hwnorm.engine import Engine
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.files import write_folder
 from hwnorm.norms.catalog import CATALOG
+from hwnorm.rtl import replay
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.emit import emit
+from hwnorm.rtl.plan import Plan
 
 USUAL = {  # the rest of some 240 is `long`
     ("l1", "positive-part", "forward", "max_elements", 4, False),
@@ -256,3 +258,20 @@ def test_mutants_are_killed(generated: Path) -> None:
     found = score(opened(generated), 200)
     assert found.total == 200 and found.killed >= 180
     assert {"instance", "line", "fault"} <= set(found.records()[0])
+
+
+@pytest.mark.parametrize("less", [0, pytest.param(1, id="a-beat-less")])
+def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, less: int
+) -> None:
+    """Nobody looks whether there is room: one place less, and groups that wait everywhere overwrite each other."""
+    most = Plan.most_waiting.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Plan, "most_waiting", property(lambda plan: most(plan) - less))
+    monkeypatch.setattr(replay, "rounded_depth", lambda beats: beats)
+    made = folder(tmp_path / "d", "l2", "backward", 1, max_elements=6)
+    assert made.design.plan.replay_depth(2) == 16 - less and "space_2" not in made.text
+    if less:
+        with pytest.raises(ToolFailed, match="dx is"):
+            check(made, 0, 512, 3000)
+    else:
+        check(made, 0, 512, 3000)
