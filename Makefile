@@ -4,7 +4,7 @@ PYTHON ?= python3
 NETWORK ?= resnet110.yaml
 BIN := .venv/bin
 
-.PHONY: estimate test test-long regression lint reports bench clean
+.PHONY: estimate test test-long regression lint reports validate-cost bench clean
 
 # The main job: what normalization costs in a network. `make estimate NETWORK=mobilenet-v2`
 estimate: .venv/used
@@ -33,6 +33,10 @@ reports: .venv/used
 	  $(BIN)/hwnorm reproduce $$name --format markdown -o reports/$$name.md || exit 1; done
 	$(BIN)/hwnorm reproduce fig4 --plot reports/fig4.svg > /dev/null
 	$(BIN)/hwnorm list norms --format markdown -o docs/catalogue.md
+
+# The cost model beside real synthesis, on engines that it was not fitted to; rewrites reports/cost-model-TARGET.md.
+validate-cost: .venv/tested
+	$(BIN)/python benchmarks/validate_cost.py --target $(or $(TARGET),ecp5)
 
 bench: .venv/tested
 	$(BIN)/pip install --quiet --editable '.[bench]'

@@ -163,6 +163,17 @@ def _parser() -> _OneLineParser:
     )
     synth.add_argument("--jobs", type=_positive, metavar="N", help="placements at a time; default one a core")
 
+    characterize = commands.add_parser(
+        "characterize", parents=[printing], help="measure units and engines on a target, write a device file"
+    )
+    characterize.set_defaults(run=_characterize, parser=characterize)
+    characterize.add_argument("--target", metavar="NAME", help="hwnorm list targets")
+    characterize.add_argument("--seeds", type=_whole, default=3, metavar="N", help="placements; 0 for none; default 3")
+    characterize.add_argument("--engines", type=_positive, metavar="N", help="so many of them; default all")
+    characterize.add_argument("--points", type=Path, metavar="FILE", help="fit again to what was measured before")
+    characterize.add_argument("--device-file", type=Path, metavar="FILE", help="default the target's name, .json")
+    characterize.add_argument("--jobs", type=_positive, metavar="N", help="placements at a time; default one a core")
+
     doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -485,6 +496,47 @@ def _steps(options: argparse.Namespace, title: str) -> Callable[[int, int, str],
         if watched:
             line = f"\r{title}: {done} of {total}, {what}"
             print(f"{line:<70}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    return told
+
+
+def _characterize(options: argparse.Namespace) -> int:
+    """The device file, what was measured beside it, and a table of errors."""
+    from datetime import date
+
+    from hwnorm.cost import characterise
+    from hwnorm.report.cost_tables import errors_table
+
+    if (options.target is None) == (options.points is None):
+        options.parser.error("give --target NAME to measure, or --points FILE to fit again")
+    if options.points is None:
+        found = characterise.characterise(
+            options.target,
+            options.seeds,
+            date=date.today().isoformat(),
+            command=shlex.join(["hwnorm", *sys.argv[1:]]),
+            count=options.engines,
+            told=_line(options),
+            jobs=options.jobs,
+        )
+    else:
+        found = characterise.again(options.points)
+    target = options.device_file or Path(f"{found.device['name']}.json")
+    if options.points is None:
+        write_whole(target.with_suffix(".points.json"), characterise.printed(found.points))
+    write_whole(target, characterise.printed(found.device))
+    _emit(options, errors_table(found.device, len(found.points["engines"])).render(options.format))
+    return 0
+
+
+def _line(options: argparse.Namespace) -> Callable[[str], None]:
+    """A line on stderr that says what runs, where somebody is watching; else the log does."""
+    watched = sys.stderr.isatty() and not options.quiet
+
+    def told(what: str) -> None:
+        if watched:
+            print(f"\r{what:<100}", end="", file=sys.stderr, flush=True)
+        LOG.info("%s", what)
 
     return told
 

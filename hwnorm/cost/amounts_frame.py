@@ -45,10 +45,11 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
     cells = mapped(family, memory.words, memory.width, memory.clocked)
     ways = cells.ways if cells.ways > 1 else 0
+    selected = "selected_bits" if cells.ways < 3 else "wide_selected_bits" if cells.ways < 9 else "deep_selected_bits"
     return Amounts(
         {
             f"{cells.kind}_cells": cells.cells,
-            "selected_bits" if cells.ways < 3 else "wide_selected_bits": cells.selected,
+            selected: cells.selected,
             "ways": ways,
             "memory_register_bits": cells.bits,
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hwnorm.cost.amounts_sweep import adder, low_zeros
 from hwnorm.cost.amounts_units import unit_amounts
 from hwnorm.rtl.cells import WIRING, Cell, Kind
 from hwnorm.rtl.timetable import FED, StagePlan
@@ -126,11 +127,11 @@ def _standing(cell: Cell) -> Amounts:
     found = Amounts(held_bits=width * cell.latency)
     match cell.kind:
         case Kind.ADD | Kind.SUB:
-            found += Amounts(adder_bits=width, chains=1)
+            found += adder(width - low_zeros(cell))
         case Kind.GT:
-            found += Amounts(adder_bits=max(a.format.width for a in cell.args), chains=1)
+            found += adder(max(a.format.width for a in cell.args) + 1)
         case Kind.ABS:
-            found += Amounts(adder_bits=width, chains=1, mux_bits=width)
+            found += Amounts(abs_bits=width)
         case Kind.SELECT | Kind.MAX | Kind.MIN:
             found += Amounts(mux_bits=width)
         case Kind.POWER:

@@ -114,7 +114,7 @@ def _operator(cell: Cell, family: Family) -> Amounts:
 
 def _sum(cell: Cell) -> Amounts:
     """Bits below the other operand's lowest are no adder's."""
-    width, low = cell.format.width, _low_zeros(cell)
+    width, low = cell.format.width, low_zeros(cell)
     if cell.latency == 1:
         return adder(width - low) + Amounts(result_bits=width)
     half = width // 2
@@ -122,7 +122,7 @@ def _sum(cell: Cell) -> Amounts:
     return adder(lower + 1) + adder(upper + 1) + Amounts(result_bits=width + 1 + half)
 
 
-def _low_zeros(cell: Cell) -> int:
+def low_zeros(cell: Cell) -> int:
     """Low bits in which one operand is 0; of a difference it has to be what is taken off."""
     operands = cell.args if cell.kind is Kind.ADD else cell.args[1:]
     return max(_zeros(a) for a in operands)
@@ -229,13 +229,16 @@ def _reductions(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
 
 
 def _tree(width: int, lanes: Any) -> Amounts:
-    found, left = Amounts(), np.asarray(lanes)
+    found: Counter[str] = Counter()
+    left: Any = np.asarray(lanes)
+    above: Any = 0  # registers
     for level in range(1, int(np.max(levels(lanes))) + 1):
         sums, left = left // 2, -(-left // 2)
         bits = width + level
         for name, amount in adder(bits).items():
             found[name] += amount * sums
-        found["result_bits"] += np.where(sums > 0, left, 0) * bits
+        above = above + np.where(sums > 0, left, 0) * bits
+    found["result_bits"] = above
     return found
 
 

@@ -30,6 +30,7 @@ class Ram:
     byte: int = 0
     clocked: bool = True  # is read with a clock; the others are read either way
     scaled: float = 0.0  # the part of its cost that goes with the bits in use
+    counts: int = 1  # for as many of the smaller kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Family:
     least_product: int = 0  # bits of a product that is worth one
     slice_bits: int = 18  # of a factor that needs several
     signed: bool = False  # its multipliers know signed numbers alone
+    luts_of_ram: int = 0  # of a cell of distributed RAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,33 @@ ECP5 = Family(
         Ram("block", 14, (1, 2, 4, 9, 18, 36), 128, byte=9),
     ),
     factors=(18, 18),
+    luts_of_ram=6,
 )
 ICE40_UP = Family((Ram("block", 11, (2, 4, 8, 16), 64, byte=1),), factors=(16, 16), least_product=11, slice_bits=16)
-FAMILIES: Mapping[str, Family] = {"ecp5": ECP5, "ice40-up5k": ICE40_UP}
+_NARROW = (1, 2, 4, 9, 18)
+XILINX_7 = Family(
+    (
+        Ram("distributed", 5, (4,), 8, clocked=False, scaled=8),
+        Ram("distributed", 6, (2,), 8, clocked=False, scaled=8),
+        Ram("distributed", 5, (6,), 8, clocked=False, scaled=7),
+        Ram("distributed", 6, (3,), 8, clocked=False, scaled=7),
+        Ram("block", 14, _NARROW, 129, byte=9),
+        Ram("block", 15, (*_NARROW, 36), 257, byte=9, counts=2),
+        Ram("block", 14, (*_NARROW, 36), 129, byte=9),
+        Ram("block", 15, (*_NARROW, 36, 72), 257, byte=9, counts=2),
+    ),
+    factors=(25, 18),
+    least_product=9,
+    signed=True,
+    luts_of_ram=4,
+)
+FAMILIES: Mapping[str, Family] = {"ecp5": ECP5, "ice40-up5k": ICE40_UP, "xilinx": XILINX_7}
 
 
 @cache
 def mapped(family: Family, words: int, width: int, clocked: bool) -> Mapped:
     """The cells of a memory with one port to write and one to read."""
-    best, least = Mapped(REGISTERS, 0, bits=words * width), float(int(words * width))
-    if clocked:
-        least = float(words * width)
+    best, least = Mapped(REGISTERS, 0, bits=words * width), float(words * width)
     for ram in family.rams:
         if ram.clocked and not clocked:
             continue
@@ -93,7 +111,7 @@ def _geometry(ram: Ram, words: int, width: int) -> tuple[Mapped, float]:
         cost = (ram.cost - ram.scaled) * cells + ram.scaled * ways * width / unit
         cost += MUX * (selected + (ways if ways > 1 else 0)) + PORT_OF_ITS_OWN
         if found is None or cost < int(found[1]):
-            found = Mapped(ram.kind, cells, selected, ways), cost
+            found = Mapped(ram.kind, cells * ram.counts, selected, ways), cost
     assert found is not None
     return found
 

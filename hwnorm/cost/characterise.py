@@ -6,9 +6,11 @@ beside the device file, from which the fit can be repeated without a tool.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +80,7 @@ def fit(points: Mapping[str, Any]) -> dict[str, Any]:
     """The device file of measured points; needs no tool."""
     target = find_target(points["target"])
     engines = [Point.read(one) for one in points["engines"]]
-    ram = max((target.cells.lut[kind] for kind in target.cells.lutram), default=0)
+    ram = FAMILIES[target.name].luts_of_ram
     samples = [sample(point, target) for point in engines]
     coefficients = fit_coefficients(samples)
     errors = cross_validated(samples, ram)
@@ -166,12 +168,25 @@ def unit_fits(units: Sequence[tuple[str, Any, Mapping[str, float]]]) -> dict[str
     return found
 
 
-def errors_table(device: Mapping[str, Any], engines: int) -> list[list[Any]]:
-    """Rows (kind, quantity, points, mean, worst): what is committed, and watched."""
-    rows: list[list[Any]] = []
-    for quantity, found in device["errors"].items():
-        rows.append(["engine", quantity, engines, found["mean_pct"], found["worst_pct"]])
-    for kind, unit in device["units"].items():
-        for quantity, found in unit["errors"].items():
-            rows.append([kind, quantity, unit["points"], found["mean_pct"], found["worst_pct"]])
-    return rows
+def again(path: Path) -> Characterisation:
+    """Fitted to the points of an earlier run."""
+    try:
+        points = json.loads(path.read_text(encoding="utf-8"))
+        return Characterisation(fit(points), points)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise InputError(f"{path}: no points of hwnorm characterize: {fault!r}") from None
+
+
+def printed(data: Mapping[str, Any]) -> bytes:
+    """JSON with a line for every entry of a list of objects, and for every other key."""
+    lines = []
+    for key, value in data.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            inner = ",\n  ".join(json.dumps(one, separators=(",", ":")) for one in value)
+            lines.append(f"{json.dumps(key)}: [\n  {inner}\n]")
+        elif isinstance(value, dict) and any(isinstance(one, dict) for one in value.values()):
+            inner = ",\n  ".join(f"{json.dumps(k)}: {json.dumps(one)}" for k, one in value.items())
+            lines.append(f"{json.dumps(key)}: {{\n  {inner}\n}}")
+        else:
+            lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

@@ -22,7 +22,16 @@ STRENGTH = 0.3
 FOLDS = 5
 IN_CHAINS = frozenset(
     (
-        *("adder_bits", "chains", "short_adder_bits", "sum_bits", "space_bits", "address_bits"),
+        *(
+            "adder_bits",
+            "multiplier",
+            "multiplier_bits",
+            "chains",
+            "short_adder_bits",
+            "sum_bits",
+            "space_bits",
+            "address_bits",
+        ),
         *("beat_counter_bits", "divider_bits", "root_bits", "reciprocal_bits", "gain_bits", "exponent_bits"),
         *("divider", "root", "reciprocal", "gain", "rounder", "controls", "counted_bits", "time_bits"),
         *("counter_bits", "flag_bits", "wrapped_bits", "layers", "engine", "queues", "stage", "sliced_bits"),
@@ -30,13 +39,20 @@ IN_CHAINS = frozenset(
     )
 )
 PRIOR: Mapping[str, Mapping[str, float]] = {
-    "carry": {"adder_bits": 1, "chains": 2, "abs_bits": 1},
+    "carry": {"adder_bits": 1, "chains": 2, "abs_bits": 1, "multiplier_bits": 1, "multiplier": 2, "divider_bits": 1},
     "logic": {
         **dict.fromkeys(("mux_bits", "clip_bits", "kept_bits", "fixed_kept_bits", "decoded_bits", "selected_bits"), 1),
         **dict.fromkeys(("feed_bits", "rounder_bits", "short_adder_bits", "flag_bits", "flags", "sliced_bits"), 1),
-        **dict.fromkeys(("shift_bits", "multiplier_bits", "serial_sums", "divider_bits", "root_bits"), 2),
-        **{"wide_selected_bits": 1.4, "equal_bits": 0.35, "compared_lanes": 0.5, "compared_times": 2, "gain_bits": 3},
-        **{"controls": 10, "stage": 4, "rounder": 8, "multiplier": 2, "counted_bits": 2, "reciprocal_bits": 1},
+        **dict.fromkeys(("shift_bits", "serial_sums", "divider_bits", "root_bits"), 2),
+        **{
+            "wide_selected_bits": 1,
+            "deep_selected_bits": 1.5,
+            "equal_bits": 0.35,
+            "compared_lanes": 0.5,
+            "compared_times": 2,
+            "gain_bits": 3,
+        },
+        **{"controls": 10, "stage": 4, "rounder": 8, "counted_bits": 2, "reciprocal_bits": 1},
         **{"soft_product_bits": 2, "abs_bits": 1, "memory_register_bits": 1},
     },
     "ff": {
@@ -44,7 +60,7 @@ PRIOR: Mapping[str, Mapping[str, float]] = {
         **dict.fromkeys(("captured_bits", "held_bits", "feed_bits", "collected_bits", "constant_bits", "late_bits"), 1),
         **dict.fromkeys(("counted_bits", "time_bits", "near_bits", "flags", "address_bits", "space_bits"), 1),
         **dict.fromkeys(("beat_counter_bits", "lane_counter_bits", "layer_bits", "counter_bits", "exponent_bits"), 1),
-        **{"multiplier_bits": 2, "multiplier": 2, "divider_bits": 1, "divider_held_bits": 1, "root_bits": 1},
+        **{"multiplier_bits": 1, "multiplier": 2, "divider_bits": 1, "divider_held_bits": 1, "root_bits": 1},
         **{"root_held_bits": 1, "reciprocal_bits": 5, "gain_bits": 5, "rounder_bits": 1, "serial_sums": 2},
         **{"controls": 6, "gain": 5, "rounder": 5, "reciprocal": 10, "divider": 5, "root": 5},
         **{"memory_register_bits": 1},

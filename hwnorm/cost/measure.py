@@ -18,6 +18,8 @@ from hwnorm.synth.targets import Target
 Told = Callable[[str], None]
 CHAINS = ("CCU2C", "CCU2D", FEED)  # cells of carry chains alone; elsewhere they share a cell with logic, or are free
 
+SHIFT_REGISTER = "SRL"  # a LUT in the place of flip-flops: no memory of the plan's
+
 
 @dataclass(frozen=True)
 class Point:
@@ -48,7 +50,8 @@ class Point:
 
 def classes(target: Target) -> dict[str, dict[str, float]]:
     """Cell types of a target by what the model tells apart."""
-    lut = {kind: float(weight) for kind, weight in target.cells.lut.items() if kind not in target.cells.lutram}
+    memory = [kind for kind in target.cells.lutram if not kind.startswith(SHIFT_REGISTER)]
+    lut = {kind: float(weight) for kind, weight in target.cells.lut.items() if kind not in memory}
     carry = {kind: weight for kind, weight in lut.items() if kind in CHAINS}
     logic = {kind: weight for kind, weight in lut.items() if kind not in carry}
     return {"carry": carry, "logic": logic, "ff": {kind: float(w) for kind, w in target.cells.ff.items()}}

@@ -47,7 +47,7 @@ class UnitCase:
         elif isinstance(self.unit, Multiplier):
             block = self.unit.stream(self.formats[0])
         elif isinstance(self.unit, RestoringReciprocal):
-            block = self.unit.stream(*self.formats, start=0)
+            block = self.unit.stream(self.formats[0], start=0)
         else:
             block = self.unit.stream(*self.formats)
         return verilog.text(block, "")
