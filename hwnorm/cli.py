@@ -121,6 +121,8 @@ def _parser() -> _OneLineParser:
     reproduce = commands.add_parser("reproduce", parents=[printing], help="a paper's table or figure, computed")
     reproduce.set_defaults(run=_reproduce)
     reproduce.add_argument("name", metavar="NAME", help="fig4, table4, table1, adder-tree, theorem1")
+    reproduce.add_argument("--target", metavar="NAME", help="of table4: synthesise it there; hwnorm list targets")
+    reproduce.add_argument("--seeds", type=_whole, default=3, metavar="N", help="placements; default 3")
     reproduce.add_argument("--plot", type=Path, metavar="FILE", help="the figure, where it is one: .png, .svg or .pdf")
 
     hls = commands.add_parser(
@@ -324,7 +326,7 @@ def _list(options: argparse.Namespace) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     from hwnorm.report.reproduce import reproduce
 
-    found = reproduce(options.name)
+    found = reproduce(options.name, options.target, options.seeds, _line(options))
     if options.plot:
         from hwnorm.report import plots
 

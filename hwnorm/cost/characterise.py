@@ -17,7 +17,7 @@ import numpy as np
 
 from hwnorm.cost.amounts import amounts
 from hwnorm.cost.blocks import FAMILIES
-from hwnorm.cost.experiments import fitted_to
+from hwnorm.cost.experiments import fitted_to, table_engines
 from hwnorm.cost.fabric import SCHEMA
 from hwnorm.cost.fitting import FOLDS, Sample, cross_validated, fit_coefficients, fit_units
 from hwnorm.cost.measure import Point, Told, measure_all, unit_points
@@ -26,7 +26,7 @@ from hwnorm.errors import InputError, did_you_mean
 from hwnorm.synth.targets import Target, find_target
 
 UNIT_WIDTHS = (4, 8, 12, 16, 24, 32)
-PLACED = 4  # one of so many engines is placed: a placement takes longer than its synthesis
+PLACED = 6  # besides the table's one of so many engines is placed: a placement takes longer than its synthesis
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def characterise(
     told: Told = lambda _: None,
     jobs: int | None = None,
 ) -> Characterisation:
-    """``seeds``: placements of every PLACED-th engine (0: no frequencies). ``count``: so many of the engines."""
+    """``seeds``: placements of the table's and of every PLACED-th engine (0: none). ``count``: so many engines."""
     target = modelled(target_name)
     experiments = fitted_to()[:count]
     if len(experiments) < 2 * FOLDS:
         raise InputError(f"a fit needs at least {2 * FOLDS} engines, not {len(experiments)}")
-    placed = set(experiments[::PLACED]) if target.placer else set()
+    placed = {*table_engines(), *experiments[::PLACED]} if target.placer else set()
     found = measure_all(experiments, target, lambda e: seeds if e in placed else 0, told, jobs)
     units = unit_points(target, UNIT_WIDTHS, told)
     tools = {name: version for point in found for name, version in point.tools.items()}

@@ -84,6 +84,33 @@ def measure_all(
     return found
 
 
+@dataclass(frozen=True)
+class Operation:
+    """One operation of Table IV, measured alone. ``cycles`` to its result, ``interval`` between results."""
+
+    name: str
+    bits: int
+    cycles: int
+    interval: int
+    totals: dict[str, int]
+    mhz: float | None
+
+
+def measure_operators(target: Target, widths: tuple[int, ...], seeds: int, told: Told) -> list[Operation]:
+    from hwnorm.rtl.operators import OPERATORS, operator
+
+    found = []
+    for name in OPERATORS:
+        for bits in widths:
+            told(f"{name}, {bits} bits")
+            one = operator(name, bits)
+            made = synthesise(one.text, name, target, seeds, file_name="operator.v")
+            mhz = made.fmax.median
+            totals = made.resources.to_dict()
+            found.append(Operation(name, bits, one.cycles, one.interval, totals, mhz and round(mhz, 1)))
+    return found
+
+
 def unit_points(target: Target, widths: tuple[int, ...], told: Told) -> list[dict[str, Any]]:
     """Every serial unit alone, at every width."""
     from hwnorm.rtl.operators import unit_cases
