@@ -42,6 +42,7 @@ bench: .venv/tested
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/bench_reference.py
 	$(BIN)/python benchmarks/bench_estimate.py
+	$(BIN)/python benchmarks/bench_grid.py
 	$(BIN)/python benchmarks/bench_gates.py
 
 .venv/bin/pip:

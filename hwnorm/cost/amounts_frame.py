@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwnorm.cost.blocks import Family, mapped
+from hwnorm.cost.blocks import Family, Mapped, mapped
 from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.rtl.replay import rounded_depth
 
@@ -45,14 +45,23 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
     cells = mapped(family, memory.words, memory.width, memory.clocked)
     ways = cells.ways if cells.ways > 1 else 0
-    selected = "selected_bits" if cells.ways < 3 else "wide_selected_bits" if cells.ways < 9 else "deep_selected_bits"
-    return Amounts(
-        {
-            f"{cells.kind}_cells": cells.cells,
-            selected: cells.selected,
-            "ways": ways,
-            "memory_register_bits": cells.bits,
-        }
+    found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways, "memory_register_bits": cells.bits})
+    found[_selected(cells)] += cells.selected
+    if memory.clocked and cells.kind == "distributed":  # read at once, and so through registers of its own
+        found["read_register_bits"] += 2 * memory.width
+    elif memory.clocked and cells.ways > 1:  # a multiplexer stands between the block and its register
+        found["read_register_bits"] += memory.width
+    return found
+
+
+def _selected(cells: Mapped) -> str:
+    """Multiplexers by their kind: what one of many ways costs grows with the ways."""
+    if cells.ways < 3:
+        return "selected_bits"
+    if cells.kind == "distributed":
+        return "ram_selected_bits"
+    return (
+        "wide_selected_bits" if cells.ways <= 8 else "deep_selected_bits" if cells.ways <= 16 else "huge_selected_bits"
     )
 
 
@@ -68,7 +77,7 @@ def frame_amounts(plan: Plan) -> Amounts:
             depth = rounded_depth(plan.replay_depth(sweep.number))
             found["address_bits"] += 2 * (depth - 1).bit_length()
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
-            found["space_bits"] += depth.bit_length()
+            found["space_bits"] += depth.bit_length() if plan.may_fill(sweep.number) else 0
         if sweep.writes:
             bits = (plan.output_depth(sweep.number) - 1).bit_length()
             found["address_bits"] += 2 * bits

@@ -154,17 +154,17 @@ def _product(cell: Cell, family: Family) -> Amounts:
     """In blocks where the family has them, in parts where one is too narrow."""
     a, b = sorted(x.format.width for x in cell.args)
     found = Amounts(factor_bits=a + b if cell.args[0] is not cell.args[1] else a)
-    pieces = product_parts(cell)
-    for number, (narrow, wide) in enumerate(pieces):
+    ends = [end for _, end in parts(b)]
+    for number, ((narrow, wide), end) in enumerate(zip(product_parts(cell), ends, strict=True)):
         blocks = multipliers(family, wide, narrow)
         found["multipliers"] += blocks
         found["product_bits" if blocks else "soft_product_bits"] += narrow + wide if blocks else narrow * wide
         if blocks > 1:
             found["sliced_bits"] += (blocks - 1) * (narrow + wide)
-        if number:
-            found["adder_bits"] += narrow + wide
+        if number:  # added to those below; it has waited for their sum
+            found["adder_bits"] += even(narrow + wide)
             found["chains"] += 1
-            found["result_bits"] += narrow + wide + number * wide
+            found["result_bits"] += narrow + end + (number - 1) * (narrow + wide)
     return found
 
 

@@ -16,57 +16,11 @@ import numpy as np
 
 from hwnorm.cost.amounts import ROOMS, Amounts, room
 from hwnorm.cost.nnls import Floats, fit
+from hwnorm.cost.priors import IN_CHAINS, PRIORS, TOGETHER
 
 RESOURCES = ("carry", "logic", "ff")
 STRENGTH = 0.3
 FOLDS = 5
-IN_CHAINS = frozenset(
-    (
-        *(
-            "adder_bits",
-            "multiplier",
-            "multiplier_bits",
-            "chains",
-            "short_adder_bits",
-            "sum_bits",
-            "space_bits",
-            "address_bits",
-        ),
-        *("beat_counter_bits", "divider_bits", "root_bits", "reciprocal_bits", "gain_bits", "exponent_bits"),
-        *("divider", "root", "reciprocal", "gain", "rounder", "controls", "counted_bits", "time_bits"),
-        *("counter_bits", "flag_bits", "wrapped_bits", "layers", "engine", "queues", "stage", "sliced_bits"),
-        *("soft_product_bits", "static_bits", "abs_bits", "feeds"),
-    )
-)
-PRIOR: Mapping[str, Mapping[str, float]] = {
-    "carry": {"adder_bits": 1, "chains": 2, "abs_bits": 1, "multiplier_bits": 1, "multiplier": 2, "divider_bits": 1},
-    "logic": {
-        **dict.fromkeys(("mux_bits", "clip_bits", "kept_bits", "fixed_kept_bits", "decoded_bits", "selected_bits"), 1),
-        **dict.fromkeys(("feed_bits", "rounder_bits", "short_adder_bits", "flag_bits", "flags", "sliced_bits"), 1),
-        **dict.fromkeys(("shift_bits", "serial_sums", "divider_bits", "root_bits"), 2),
-        **{
-            "wide_selected_bits": 1,
-            "deep_selected_bits": 1.5,
-            "equal_bits": 0.35,
-            "compared_lanes": 0.5,
-            "compared_times": 2,
-            "gain_bits": 3,
-        },
-        **{"controls": 10, "stage": 4, "rounder": 8, "counted_bits": 2, "reciprocal_bits": 1},
-        **{"soft_product_bits": 2, "abs_bits": 1, "memory_register_bits": 1},
-    },
-    "ff": {
-        **dict.fromkeys(("delay_bits", "result_bits", "operand_bits", "beat_bits", "sum_bits", "told_bits"), 1),
-        **dict.fromkeys(("captured_bits", "held_bits", "feed_bits", "collected_bits", "constant_bits", "late_bits"), 1),
-        **dict.fromkeys(("counted_bits", "time_bits", "near_bits", "flags", "address_bits", "space_bits"), 1),
-        **dict.fromkeys(("beat_counter_bits", "lane_counter_bits", "layer_bits", "counter_bits", "exponent_bits"), 1),
-        **{"multiplier_bits": 1, "multiplier": 2, "divider_bits": 1, "divider_held_bits": 1, "root_bits": 1},
-        **{"root_held_bits": 1, "reciprocal_bits": 5, "gain_bits": 5, "rounder_bits": 1, "serial_sums": 2},
-        **{"controls": 6, "gain": 5, "rounder": 5, "reciprocal": 10, "divider": 5, "root": 5},
-        **{"memory_register_bits": 1},
-    },
-}
-
 Coefficients = dict[str, dict[str, dict[str, float]]]  # resource, room, amount
 
 
@@ -85,10 +39,16 @@ class Sample:
 
 
 def fit_coefficients(samples: Sequence[Sample]) -> Coefficients:
-    return {resource: {name: _fit_room(samples, resource, name) for name in ROOMS} for resource in RESOURCES}
+    apart = any(found.get("carry") for sample in samples for found in sample.measured.values())
+    priors = {**PRIORS, "logic": PRIORS["logic"] if apart else TOGETHER}
+    return {
+        resource: {name: _fit_room(samples, resource, name, priors[resource]) for name in ROOMS}
+        for resource in RESOURCES
+        if apart or resource != "carry"
+    }
 
 
-def _fit_room(samples: Sequence[Sample], resource: str, name: str) -> dict[str, float]:
+def _fit_room(samples: Sequence[Sample], resource: str, name: str, prior: Mapping[str, float]) -> dict[str, float]:
     rows = [
         (sample.amounts[instance], sample.measured[instance].get(resource, 0.0), sample.size)
         for sample in samples
@@ -101,8 +61,7 @@ def _fit_room(samples: Sequence[Sample], resource: str, name: str) -> dict[str, 
     a = np.array([[float(amounts[amount]) for amount in used] for amounts, _, _ in rows])
     y = np.array([value for _, value, _ in rows])
     weights: Floats = np.array([size for *_, size in rows]) ** -0.5 / np.maximum(y, 20) ** 0.25
-    prior = np.array([PRIOR[resource].get(amount, 0.0) for amount in used])
-    found = fit(a, y, weights, prior, STRENGTH)
+    found = fit(a, y, weights, np.array([prior.get(amount, 0.0) for amount in used]), STRENGTH)
     return {amount: round(float(x), 4) for amount, x in zip(used, found, strict=True) if x > 5e-5}
 
 
@@ -114,7 +73,7 @@ def predicted(coefficients: Coefficients, resource: str, amounts: Mapping[str, A
     """Of a whole engine; an array where the amounts are."""
     total: Any = 0.0
     for instance, found in amounts.items():
-        each = coefficients[resource][room(instance)]
+        each = coefficients.get(resource, {}).get(room(instance), {})
         for amount, number in found.items():
             if amount in each:
                 total = total + each[amount] * number
