@@ -164,6 +164,17 @@ def _parser() -> _OneLineParser:
         "--seeds", type=_whole, default=5, metavar="N", help="placements; 0 is synthesis alone; default 5"
     )
     synth.add_argument("--jobs", type=_positive, metavar="N", help="placements at a time; default one a core")
+    synth.add_argument("--liberty", metavar="FILE|NAME", help="with --target asic: its cells; a file, or osu018, ...")
+
+    power = commands.add_parser("power", parents=[printing], help="area, leakage and power from switching activity")
+    power.set_defaults(run=_power, parser=power)
+    power.add_argument("folder", type=Path, metavar="DIR", help="a folder of gen-rtl")
+    power.add_argument("--liberty", required=True, metavar="FILE|NAME", help="the cells: a file, or osu018, ...")
+    power.add_argument("--clock-mhz", type=_above_zero, default=100.0, metavar="F", help="of power; default 100")
+    power.add_argument(
+        "--delay", choices=("both", "zero"), default="both", help="zero: without glitches, much faster; default both"
+    )
+    power.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the data; default 0")
 
     characterize = commands.add_parser(
         "characterize", parents=[printing], help="measure units and engines on a target, write a device file"
@@ -230,6 +241,15 @@ def _whole(text: str, least: int = 0) -> int:
 
 def _positive(text: str) -> int:
     return _whole(text, 1)
+
+
+def _above_zero(text: str) -> float:
+    try:
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -467,10 +487,15 @@ def _progress(options: argparse.Namespace) -> Callable[[int], None]:
 
 def _synth(options: argparse.Namespace) -> int:
     from hwnorm.report import synth_tables
+    from hwnorm.synth.asic import TARGET
     from hwnorm.synth.design import designs
     from hwnorm.synth.flow import synthesise
     from hwnorm.synth.targets import find_target
 
+    if (options.target == TARGET) != (options.liberty is not None):
+        options.parser.error("--target asic and --liberty FILE go together")
+    if options.target == TARGET:
+        return _synth_asic(options)
     target = find_target(options.target)
     found = []
     for design in designs(options.path, options.top):
@@ -478,16 +503,55 @@ def _synth(options: argparse.Namespace) -> int:
         LOG.info("synthesising %s for %s", design.top, target.name)
         kwargs = {"jobs": options.jobs, "file_name": design.file_name, "told": told}
         found.append(synthesise(design.verilog, design.top, target, options.seeds, **kwargs))
+    tables = (synth_tables.summary(found), synth_tables.breakdown(found))
+    _emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _synth_asic(options: argparse.Namespace) -> int:
+    from hwnorm.report import asic_tables
+    from hwnorm.synth.asic import synthesise_asic
+    from hwnorm.synth.design import designs
+
+    found = []
+    for design in designs(options.path, options.top):
+        LOG.info("mapping %s to %s", design.top, options.liberty)
+        found.append(synthesise_asic(design.verilog, design.top, options.liberty))
+    tables = (asic_tables.summary(found), asic_tables.breakdown(found))
+    _emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _power(options: argparse.Namespace) -> int:
+    from hwnorm.bundle import manifest
+    from hwnorm.check.folder import check_manifest
+    from hwnorm.check.power import power
+    from hwnorm.gates import Delay
+    from hwnorm.report import asic_tables
+
+    delays = (Delay.ZERO,) if options.delay == "zero" else (Delay.ZERO, Delay.UNIT)
+    found = []
+    for path, about in manifest.read(options.folder):
+        if about["kind"] != "rtl":
+            raise InputError(f"{path}: a folder of kind {about['kind']!r} has no Verilog; hwnorm gen-rtl makes one")
+        folder = check_manifest(path, about)
+        told = _steps(options, f"{folder.name}, {options.liberty}")
+        found.append(power(folder, options.liberty, options.clock_mhz, delays, options.seed, told=told))
+    syntheses = asic_tables.summary([one.synthesis for one in found])
+    tables = (asic_tables.power(found), asic_tables.power_breakdown(found), syntheses)
+    _emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _emit_results(options: argparse.Namespace, results: Sequence[dict[str, Any]], tables: Sequence[Table]) -> None:
+    """One design's JSON, or several together; of the tables CSV has the first."""
     match options.format:
         case "json":
-            results = [one.to_dict() for one in found]
-            _emit(options, to_json(results[0] if len(results) == 1 else {"results": results}))
+            _emit(options, to_json(results[0] if len(results) == 1 else {"results": list(results)}))
         case "csv":
-            _emit(options, synth_tables.summary(found).render("csv"))
+            _emit(options, tables[0].render("csv"))
         case form:
-            tables = (synth_tables.summary(found), synth_tables.breakdown(found))
             _emit(options, "\n\n".join(table.render(form) for table in tables))
-    return 0
 
 
 def _steps(options: argparse.Namespace, title: str) -> Callable[[int, int, str], None]:

@@ -131,7 +131,8 @@ def _wrong(design: Design, rng: np.random.Generator) -> int:
 def call_of(
     engine: Engine, direction: str, m: int, groups: int, rng: np.random.Generator, data: Data | None = None
 ) -> Call:
-    """Groups with parameters, running statistics, flags or a gradient drawn for them; ``data``: others than ours."""
+    """Groups with parameters, running statistics, flags or a gradient drawn for them. ``data``: others than ours; the
+    running statistics are those of the groups then."""
     x = (data or data_of)(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
@@ -143,6 +144,8 @@ def call_of(
             lo, hi = int(x.min()), int(x.max())
             deviation = rng.uniform(0, max(hi, 1), groups) * 2.0 ** -rng.integers(0, engine.precision.bits, groups)
             arguments |= {"mean": rng.uniform(lo, hi, groups), "deviation": deviation}
+            if data is not None:
+                arguments |= {"mean": x.mean(axis=1), "deviation": x.std(axis=1)}
         return engine.inference_call(x, **arguments)
     if engine.norm.sampling:
         arguments["sampled"] = rng.random(m) < rng.choice([0.1, 0.5, 1.0])

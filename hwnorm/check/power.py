@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -163,11 +163,15 @@ def power(
     delays: tuple[Delay, ...] = (Delay.ZERO, Delay.UNIT),
     seed: int = 0,
     second_opinion: bool = True,
+    told: Callable[[int, int, str], None] | None = None,
 ) -> AsicPower:
-    """The same for a generated folder. The first of ``delays`` must be Delay.ZERO: states are counted with it."""
+    """The same for a generated folder. The first of ``delays`` must be Delay.ZERO: states are counted with it.
+    ``told`` hears of steps done, of how many, and what was done."""
     if delays[:1] != (Delay.ZERO,) or not clock_mhz > 0:
         raise ValueError(f"delays start with {Delay.ZERO} and the clock is above 0, not {delays} and {clock_mhz}")
+    told = told or (lambda *_: None)
     synthesis = synthesise_asic(folder.text, folder.name, liberty, second_opinion=second_opinion)
+    told(1, 1 + len(delays), "mapped")
     run = _Runs(folder, synthesis, seed)
     parts: dict[Delay, dict[str, PartPower]] = {}
     for delay in delays:
@@ -175,6 +179,7 @@ def power(
         for cell in run.energies(delay):
             name = part(cell.cell.instance)
             parts[delay][name] = parts[delay].get(name, PartPower()) + run.share(cell)
+        told(1 + len(parts), 1 + len(delays), f"activity, {delay}")
     return AsicPower(folder.name, synthesis, clock_mhz, run.cycles_per_element, run.m, run.checked, parts)
 
 

@@ -77,7 +77,7 @@ class Library:
     cells: Mapping[str, LibertyCell]
     units: Units
     voltage: float
-    templates: Mapping[str, Group] = field(repr=False)  # of tables
+    templates: Mapping[tuple[str, str], Group] = field(repr=False)  # of tables, by kind and name
     wire: WireLoad  # of the file's default; none: wires are nothing
 
     @classmethod
@@ -97,7 +97,7 @@ class Library:
             raise InputError(f"{origin}: starts with {top.kind!r}, not with a library")
         units = _units(top, origin)
         cells = [_cell(group, units, text[group.start : group.end]) for group in top.of("cell")]
-        templates = {group.arguments[0]: group for group in top.of("lu_table_template", "power_lut_template")}
+        templates = {(t.kind, t.arguments[0]): t for t in top.of("lu_table_template", "power_lut_template")}
         voltage, default = top.number("nom_voltage"), top.attributes.get("default_wire_load", "")
         wires = [group for group in top.of("wire_load") if group.arguments[:1] == (default,)]
         wire = _wire_load(wires[0], units, origin) if wires else WireLoad(0.0, 0.0, 0.0, ())

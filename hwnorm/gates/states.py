@@ -19,6 +19,7 @@ from hwnorm.gates.netlist import Cell
 if TYPE_CHECKING:
     from hwnorm.gates.simulator import Simulator
 
+ONE = np.ones(1, np.intp)  # the net that is always 1
 Floats = npt.NDArray[np.float64]
 
 
@@ -37,17 +38,24 @@ class Space:
             for k, name in enumerate(self.variables)
         }
 
+        self._where: dict[Function, Floats] = {}
+        self._sensitive: dict[tuple[str, str], Floats] = {}
+
     def where(self, condition: Function) -> Floats:
         """Of each state, how far a condition on pins holds: 0, 1, or half where it asks for the clock's level."""
-        levels = (0, self._all) if self._clock else (0,)
-        found = [self._bits(self._value(condition, {**self._patterns, self._clock: level})) for level in levels]
-        return np.asarray(np.mean(found, axis=0))
+        if condition not in self._where:
+            levels = (0, self._all) if self._clock else (0,)
+            found = [self._bits(self._value(condition, {**self._patterns, self._clock: level})) for level in levels]
+            self._where[condition] = np.asarray(np.mean(found, axis=0))
+        return self._where[condition]
 
     def sensitive(self, output: str, pin: str) -> Floats:
         """Of each state, whether the output changes with the pin."""
-        f = self._behaviour.outputs[output]
-        high, low = (self._value(f, {**self._patterns, pin: level}) for level in (self._all, 0))
-        return self._bits(high ^ low)
+        if (output, pin) not in self._sensitive:
+            f = self._behaviour.outputs[output]
+            high, low = (self._value(f, {**self._patterns, pin: level}) for level in (self._all, 0))
+            self._sensitive[output, pin] = self._bits(high ^ low)
+        return self._sensitive[output, pin]
 
     def _value(self, f: Function, known: dict[str, int]) -> int:
         pins = [known[pin] if pin in known else self._value(self._behaviour.outputs[pin], known) for pin in f.pins]
@@ -71,7 +79,7 @@ class States:
                 kinds.setdefault(cell.type, []).append(cell)
         self._spaces = {kind: self._space(kind) for kind in kinds}
         self._place = {cell.name: k for cells in kinds.values() for k, cell in enumerate(cells)}
-        self._pins = {kind: [self._nets(cell) for cell in cells] for kind, cells in kinds.items()}
+        self._nets = {kind: np.array([self._of(cell) for cell in cells]).T for kind, cells in kinds.items()}
         self._counts = {kind: np.zeros((self.space(kind).size, len(c)), np.int64) for kind, c in kinds.items()}
         simulation.watch(self.look)
 
@@ -95,18 +103,18 @@ class States:
             return
         self.looks += 1
         for kind, counts in self._counts.items():
-            nets = np.array(self._pins[kind])
-            planes = self._simulation.values(nets[:, :, 0].T) ^ self._simulation.values(nets[:, :, 1].T)
-            _count(planes, None, counts, 0, self._simulation.values(np.ones(1, np.intp))[0])
+            inverted, nets = self._nets[kind]
+            planes = self._simulation.values(nets) ^ self._simulation.values(inverted)
+            _count(planes, None, counts, 0, self._simulation.values(ONE)[0])
 
-    def _nets(self, cell: Cell) -> list[tuple[int, int]]:
-        """Of each variable a net, and the constant that it is to be added to."""
+    def _of(self, cell: Cell) -> list[tuple[int, int]]:
+        """Of each variable the constant that turns what its net says into it, and the net."""
         found = []
         for name in self.space(cell.type).variables:
             if name == STATE:
                 found.append(self._kept(cell))
             else:
-                found.append((cell.pins[name][0] if cell.pins.get(name) else 0, 0))
+                found.append((0, cell.pins[name][0] if cell.pins.get(name) else 0))
         return found or [(0, 0)]
 
     def _kept(self, cell: Cell) -> tuple[int, int]:
@@ -115,7 +123,7 @@ class States:
         assert behaviour is not None
         for pin, shown in behaviour.outputs.items():
             if cell.pins.get(pin) and shown.pins == (STATE,):
-                return cell.pins[pin][0], 0 if shown.expression == 0 else 1
+                return 0 if shown.expression == 0 else 1, cell.pins[pin][0]
         return 0, 0
 
 

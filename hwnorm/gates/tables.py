@@ -155,7 +155,8 @@ class _Reader:
 
     def _table(self, group: Group, unit: float) -> Table:
         """As our axes stand, whatever order the file has them in."""
-        template = self.library.templates.get(group.arguments[0] if group.arguments else "")
+        kind = "power_lut_template" if group.kind.endswith("power") else "lu_table_template"
+        template = self.library.templates.get((kind, group.arguments[0] if group.arguments else ""))
         known: Mapping[str, str] = template.attributes if template is not None else {}
         axes: list[tuple[str, tuple[float, ...]]] = []
         for n in ("1", "2"):

@@ -29,6 +29,7 @@ TOOLS = {
     "g++": ("hwnorm simulate of a C++ folder, or with verilator", "apt install g++", "-dumpfullversion"),
     "iverilog": ("hwnorm simulate --with icarus", "apt install iverilog", "-V"),
     "yosys": ("hwnorm synth where there is no package of it", "pip install pyosys", "-V"),
+    "sta": ("hwnorm synth --target asic: OpenSTA's opinion of Fmax beside ours", "apt install opensta", "-version"),
 }
 DISTRIBUTIONS = {
     "yaml": "pyyaml",

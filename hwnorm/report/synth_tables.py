@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwnorm.report.table import Cell, Table
+from hwnorm.synth import asic
 from hwnorm.synth.result import Synthesis
 from hwnorm.synth.targets import TARGETS
 
@@ -40,4 +41,5 @@ def targets_table() -> Table:
     rows: list[list[Cell]] = [
         [t.name, t.device, t.grade, "yes" if t.placer else "no", t.summary] for t in TARGETS.values()
     ]
+    rows.append([asic.TARGET, "a Liberty file", "-", "no", asic.SUMMARY])
     return Table(("target", "device", "grade", "placed", "what it is"), rows)

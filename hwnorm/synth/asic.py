@@ -14,7 +14,8 @@ from hwnorm.synth.mapping import TIMED_TOP, Macro, Mapped, map_design, part
 from hwnorm.synth.result import SCHEMA
 
 TARGET = "asic"
-OURS = "hwnorm's sum of the Liberty tables"
+SUMMARY = "standard cells of --liberty FILE, or of osu018, osu035, osu050 where installed; yosys and abc"
+OURS = "hwnorm's own sum of the Liberty tables for fmax_mhz"
 NOTE = (
     "before placement: wires as the library's default wire load has them, no clock tree; "
     "memory macros are in no figure but their bits"
@@ -80,6 +81,10 @@ class AsicSynthesis:
         return 1e3 / self.opensta_period_ns if self.opensta_period_ns else None
 
     @property
+    def timed_by(self) -> str:
+        return f"{self.opensta} for fmax_mhz" if self.opensta_period_ns else OURS
+
+    @property
     def fmax_mhz(self) -> float | None:
         """OpenSTA's, where it was asked."""
         return self.opensta_mhz or self.hwnorm_mhz
@@ -109,7 +114,7 @@ class AsicSynthesis:
             **self.total.to_dict(),
             "fmax_mhz": _rounded(self.fmax_mhz),
             "timing": {
-                "fmax_by": self.opensta or OURS,
+                "fmax_by": self.timed_by,
                 "hwnorm_mhz": _rounded(self.hwnorm_mhz),
                 "opensta_mhz": _rounded(self.opensta_mhz),
             },

@@ -29,6 +29,7 @@ OUTPUT_LOADS = 4  # inverters on every output, as abc sees it
 # abc's own script does not end on wide multipliers. buffer -p: what registers drive is buffered too.
 MAPPED = "+strash;dch,-f;map,-B,0.9;topo;buffer,-c,-p;upsize,-c;dnsize,-c"
 TIMED_TOP = "timed"
+NOTHING = "{} maps to nothing: are its clock and its outputs among its ports?"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def map_design(verilog: str, top: str, library: Library, liberty: str) -> Mapped
             try:
                 yosys.run(script, folder)
             except ToolFailed as fault:
+                if "No top module found" in str(fault):  # an empty one is none
+                    raise InputError(NOTHING.format(top)) from None
                 if DESIGN in str(fault):
                     raise InputError(str(fault).replace("ERROR: ", "")) from None
                 raise
@@ -100,8 +103,8 @@ def map_design(verilog: str, top: str, library: Library, liberty: str) -> Mapped
     kept: dict[str, str] = json.loads(cached("mapped", (yosys.version, script, limits, liberty, verilog), run))
     module = json.loads(kept[NETLIST])["modules"][top]
     netlist = Netlist.from_json({"modules": {top: module}}, top, library)
-    if not any(cell.type in library.cells for cell in netlist.cells):
-        raise InputError(f"{top} maps to nothing: are its clock and its outputs among its ports?")
+    if not netlist.cells:
+        raise InputError(NOTHING.format(top))
     return Mapped(_placed(netlist, module, json.loads(kept[HIERARCHY]), top), kept[FOR_TIMING], yosys.version)
 
 
@@ -131,7 +134,7 @@ def _script(top: str, library: Library) -> str:
             *(f"dfflibmap {avoided} -liberty {LIBERTY}", "opt -nodffe -nosdff"),
             f"abc -liberty {LIBERTY} -constr {LIMITS} {avoided} -script {MAPPED}",
             *("setundef -zero", "opt_clean -purge", f"write_json {NETLIST}"),
-            *(f"expose -evert t:{MEMORY}", "splitnets -ports", "opt_clean -purge", f"rename -top {TIMED_TOP}"),
+            *(f"expose -evert t:{MEMORY}", "splitnets", "opt_clean -purge", f"rename -top {TIMED_TOP}"),
             f"write_verilog -noattr -noexpr -nohex -simple-lhs {FOR_TIMING}",
             "",
         )
