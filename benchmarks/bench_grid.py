@@ -28,7 +28,7 @@ def main() -> int:
     seconds = time.perf_counter() - begin
     count, engines = sum(one.configurations for one in found), sum(one.measured.size for one in found)
     print(
-        f"{count:,} configurations of {engines:,} engines on {device} in {seconds:.2f} s: {count / seconds:,.0f} a second"
+        f"{count:,} configurations of {engines} engines on {device} in {seconds:.2f} s: {count / seconds:,.0f} a second"
     )
     return int(count / seconds < GOAL)
 

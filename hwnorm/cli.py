@@ -571,6 +571,7 @@ def _characterize(options: argparse.Namespace) -> int:
     from datetime import date
 
     from hwnorm.cost import characterise
+    from hwnorm.cost.fabric import POINTS
     from hwnorm.report.cost_tables import errors_table
 
     if (options.target is None) == (options.points is None):
@@ -589,7 +590,7 @@ def _characterize(options: argparse.Namespace) -> int:
         found = characterise.again(options.points)
     target = options.device_file or Path(f"{found.device['name']}.json")
     if options.points is None:
-        write_whole(target.with_suffix(".points.json"), characterise.printed(found.points))
+        write_whole(target.with_suffix(POINTS), characterise.printed(found.points))
     write_whole(target, characterise.printed(found.device))
     _emit(options, errors_table(found.device, len(found.points["engines"])).render(options.format))
     return 0

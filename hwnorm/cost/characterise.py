@@ -96,11 +96,11 @@ def fit(points: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "name": target.name,
-        "summary": f"{target.summary}: {target.device}, grade {target.grade}, fitted to {len(engines)} engines",
+        "summary": f"{target.summary}, measured",
         "target": target.name,
         "device": target.device,
         "grade": target.grade,
-        "source": f"{points['command']}, {points['date']}; {', '.join(f'{t} {v}' for t, v in points['tools'].items())}",
+        "source": points["command"],
         "tools": points["tools"],
         "date": points["date"],
         "command": points["command"],

@@ -24,6 +24,7 @@ from hwnorm.errors import InputError
 from hwnorm.rtl.design import Design
 
 SCHEMA = "hwnorm.device/1"
+POINTS = ".points.json"  # beside a device file: what was measured
 EXACT = ("dsp", "bram")
 FITTED = ("lut", "ff", "fmax_mhz")
 
@@ -90,7 +91,8 @@ def _rounded(name: str, value: Any) -> float:
 
 @cache
 def fabric_names() -> tuple[str, ...]:
-    return tuple(sorted(p.name.removesuffix(".json") for p in _folder().iterdir() if p.name.endswith(".json")))
+    names = [p.name for p in _folder().iterdir() if p.name.endswith(".json") and not p.name.endswith(POINTS)]
+    return tuple(sorted(name.removesuffix(".json") for name in names))
 
 
 def find_fabric(name: str) -> Fabric | None:

@@ -62,7 +62,8 @@ def _fit_room(samples: Sequence[Sample], resource: str, name: str, prior: Mappin
     y = np.array([value for _, value, _ in rows])
     weights: Floats = np.array([size for *_, size in rows]) ** -0.5 / np.maximum(y, 20) ** 0.25
     found = fit(a, y, weights, np.array([prior.get(amount, 0.0) for amount in used]), STRENGTH)
-    return {amount: round(float(x), 4) for amount, x in zip(used, found, strict=True) if x > 5e-5}
+    unseen = {amount: value for amount, value in prior.items() if amount not in used}
+    return unseen | {amount: round(float(x), 4) for amount, x in zip(used, found, strict=True) if x > 5e-5}
 
 
 def _may(resource: str, amount: str) -> bool:
