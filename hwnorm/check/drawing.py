@@ -157,7 +157,7 @@ def call_of(
     if direction == "forward":
         return engine.forward_call(x, **arguments)
     lo, hi = engine.precision.dx_frac_range
-    dx_frac = int(rng.integers(lo, hi + 1)) if rng.random() < 0.5 else None
+    dx_frac = [None, lo, hi, int(rng.integers(lo, hi + 1))][rng.integers(4)]
     dy = data(rng, engine.precision.bits, groups, m) if data else gradient_of(rng, engine.precision.bits, x)
     return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
 
@@ -178,14 +178,15 @@ def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
     for g in np.flatnonzero(kind == 4):
         raw[g] = rng.choice(rng.integers(-rail, rail, 2), m)
     near = np.flatnonzero(kind == 5)
-    raw[near] = np.round(raw[near, :1]) + (rng.random((len(near), m)) < 0.3)
+    raw[near] = np.round(raw[near, :1]) + (rng.random((len(near), m)) < rng.choice([0.3, 0.5]))
     raw[kind == 6] = np.maximum(raw[kind == 6], 0)
     raw[kind == 7] = rng.uniform(-rail, rail, (int((kind == 7).sum()), m))
     return np.clip(np.round(raw), -rail, rail - 1).astype(np.int64)
 
 
 def gradient_of(rng: np.random.Generator, bits: int, x: Ints) -> Ints:
-    """As the data; in half of the groups it follows x, up or down, so that its mean with x is as large as can be."""
+    """As the data; in most groups it follows x, up or down, so that its mean with x is as large as can be. Where it
+    follows exactly, nothing is left of dx but what was rounded."""
     groups, m = x.shape
     rail, dy = 1 << (bits - 1), data_of(rng, bits, groups, m)
     centred = x - x.mean(axis=1, keepdims=True)
@@ -193,8 +194,11 @@ def gradient_of(rng: np.random.Generator, bits: int, x: Ints) -> Ints:
     along = centred / most * rng.choice([-rail, rail], (groups, 1))
     raw = dy.astype(np.float64)
     kind = rng.integers(0, 8, groups)
+    step, middle = rng.choice([-2, -1, 1, 2], (groups, 1)), np.round(x.mean(axis=1, keepdims=True))
+    linear = step * (x - middle) + rng.integers(-rail // 4, rail // 4 + 1, (groups, 1))
     raw[kind == 0] = along[kind == 0]
     raw[kind == 1] += along[kind == 1]
     raw[kind == 2] = rail * np.sign(along[kind == 2])
     raw[kind == 3] = np.where(along[kind == 3] > 0, rail * rng.choice([-1, 1]), raw[kind == 3])
+    raw[kind == 4] = linear[kind == 4]
     return np.clip(np.round(raw), -rail, rail - 1).astype(np.int64)

@@ -1,8 +1,8 @@
 """``hwnorm simulate DIR --mutants N``: how many planted faults the check of a folder finds.
 
-One fault a stream, in two rounds. First the golden vectors, in parts, with and without stalls, with groups of a wrong
-length and resets in between; then, for those that survived, groups at random and the time that they take. The same
-streams without a fault must pass.
+One fault a stream, in rounds. First the golden vectors, in parts, with and without stalls, with groups of a wrong
+length and resets in between; then, for those that survived, groups at random and the time that they take, more of them
+the fewer are left. The same streams without a fault must pass.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from hwnorm.check.folder import Folder
 from hwnorm.check.ports import Bools
 from hwnorm.check.queues import Queue, Segment, queues_of
 from hwnorm.check.redundant import redundant
-from hwnorm.check.standard import BLOCK, MORE_RESETS, golden_batches, pieces, resets, timed
+from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, timed
 from hwnorm.gates import Mutant, mutants, mutated
 
-DRAWS = 24  # random streams for each survivor, in each round
-ROUNDS = 2
+DRAWS = (24, 128)  # random streams for each survivor: in a round at least, at most
+ROUNDS = 4
+RESETS = 12
 TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
 STREAMS = 2048  # at a time
@@ -81,7 +82,7 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
     left = _survivors(folder, faults, _standard(folder, seed), seed)
     by_vectors = len(faults) - len(left)
     for turn in range(ROUNDS):
-        left = _survivors(folder, left, _random(folder, seed + 1 + turn), seed)
+        left = _survivors(folder, left, _random(folder, seed + 1 + turn, len(left)), seed + turn)
     return Score(len(faults), by_vectors, left, redundant(folder.optimised, left), f"rtl/{folder.name}.v")
 
 
@@ -98,11 +99,13 @@ def _standard(folder: Folder, seed: int) -> Draw:
     return Draw(parts, list(PATTERNS))
 
 
-def _random(folder: Folder, seed: int) -> Draw:
-    """Streams of every pattern, and some that are timed."""
+def _random(folder: Folder, seed: int, faults: int) -> Draw:
+    """Streams of every pattern, and some that are timed: as many as fit beside each other."""
+    least, most = DRAWS
+    draws = min(max(STREAMS // (faults + 1), least), most)
     draw = drawn(folder.design, folder.layouts, seed, TOGETHER * len(PATTERNS), CYCLES)
-    each = range(-(-DRAWS // len(PATTERNS)))
-    chosen = [k * TOGETHER + n for n in each for k in range(len(PATTERNS))][: DRAWS - TIMED]
+    each = range(-(-draws // len(PATTERNS)))
+    chosen = [k * TOGETHER + n for n in each for k in range(len(PATTERNS))][: draws - TIMED]
     sequences = timed(folder, np.random.default_rng(seed))[-TIMED:] + [draw.sequences[k] for k in chosen]
     return Draw(sequences, [PATTERNS[0]] * TIMED + [draw.stalls[k] for k in chosen])
 
@@ -127,12 +130,15 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> 
     stalls = stalls_of((draw.stalls * repeats)[:streams], folder.design)
     bench = folder.bench(mutated(folder.optimised, faults), streams, seed)
     queues = _repeated(queues_of(folder.layouts, draw.sequences), streams)
-    resets(folder, bench, sequences, stalls, MORE_RESETS)
+    sound = slice(len(faults), streams)
+    shown = np.zeros(streams, bool)
+    for outcome in broken_off(folder, bench, sequences, stalls, RESETS):
+        compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound), whole=False)
+        shown |= _wrong(queues, outcome)
     limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
-    sound = slice(len(faults), streams)
     compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound))
-    return np.asarray(_shown(folder, sequences, queues, outcome)[: len(faults)])
+    return np.asarray((shown | _missing(folder, sequences, queues, outcome))[: len(faults)])
 
 
 def _repeated(queues: dict[str, Queue], streams: int) -> dict[str, Queue]:
@@ -158,11 +164,19 @@ def _part(queues: dict[str, Queue], part: slice) -> dict[str, Queue]:
     }
 
 
-def _shown(folder: Folder, sequences: Sequence[Sequence[Segment]], queues: dict[str, Queue], outcome: Outcome) -> Bools:
-    """Streams in which something differs, is missing or breaks a rule, or which take longer than they may."""
+def _wrong(queues: dict[str, Queue], outcome: Outcome) -> Bools:
+    """Streams in which something differs or breaks a rule."""
     shown = outcome.broken.copy()
     for bad in differences(queues, outcome).values():
         shown |= bad.any(axis=0)
+    return shown
+
+
+def _missing(
+    folder: Folder, sequences: Sequence[Sequence[Segment]], queues: dict[str, Queue], outcome: Outcome
+) -> Bools:
+    """These, and in which something is missing, or which take longer than they may."""
+    shown = _wrong(queues, outcome)
     for name, queue in queues.items():
         shown |= (outcome.given if queue.layout.driven else outcome.taken)[name] < queue.length
     for s, wanted in _times(folder, sequences):

@@ -7,7 +7,7 @@ rest is drawn at random. Before all, resets strike in the middle of groups.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,8 +28,7 @@ STREAMS = 1024
 CYCLES = 5000  # for each random stream, if nobody stalls
 BLOCK = 64  # streams that run the vectors, streams that are timed
 TIMED, MOST_TIMED = 4, 48  # groups of a stream that is timed
-RESETS = (3, 64, 187, 400)  # cycles of work before each reset
-MORE_RESETS = (3, 29, 800, 47, 64, 187, 81, 300, 520)  # for mutants
+RESETS = 3  # in the middle of work
 
 
 def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = CYCLES) -> list[str]:
@@ -47,7 +46,8 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     stalls = stalls_of(patterns, design)
     bench = folder.bench(folder.netlist, len(sequences), seed)
     queues = queues_of(layouts, sequences)
-    resets(folder, bench, sequences, stalls)
+    for outcome in broken_off(folder, bench, sequences, stalls, RESETS):
+        compare(folder, sequences, queues, outcome, whole=False)
     limit, quiet = folder.limits(sequences, stalls.slowdown)
     outcome = bench.run(queues, stalls, limit, quiet)
     compare(folder, sequences, queues, outcome)
@@ -58,13 +58,15 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     return [*coverage.lines(design), *lines]
 
 
-def resets(
-    folder: Folder, bench: Bench, sequences: Sequence[list[Segment]], stalls: Stalls, after: Sequence[int] = RESETS
-) -> None:
-    """Work that is broken off; at last, groups of a wrong length and a reset that has to forget them."""
+def broken_off(
+    folder: Folder, bench: Bench, sequences: Sequence[list[Segment]], stalls: Stalls, times: int
+) -> Iterator[Outcome]:
+    """What has come before resets that strike at any time, once the first groups are through: each has to forget what
+    the one before left half done. At last, groups of a wrong length and a reset that has to forget them."""
     queues = queues_of(folder.layouts, sequences)
-    for cycles in after:
-        bench.run(queues, stalls, cycles, cycles)
+    once = folder.about["cycles"]["overhead"]
+    for cycles in bench.random.integers(once, 2 * once + 1, times).tolist():
+        yield bench.run(queues, stalls, cycles, cycles)
         bench.reset()
     wrong = [(wrong_batch(folder.design, folder.layouts, np.random.default_rng(0), 1), 0, 1)]
     limit, quiet = folder.limits([wrong], 1)

