@@ -33,7 +33,8 @@ from hwnorm.synth.mapping import part
 
 SCHEMA = "hwnorm.power/1"
 CLOCK_MHZ = 100.0
-STREAMS = 128
+STREAMS, FEW = 128, 64  # few: where groups are long
+MOST_ELEMENTS = 1 << 22  # of the longer run, if it has more streams than few
 BEATS = 256  # of a group, where the engine takes groups of any length
 CYCLES = 1024  # that the difference has, at least
 
@@ -195,11 +196,12 @@ class _Runs:
         self.m = most if fixed else min(most, lanes * max(BEATS, design.plan.min_beats))
         beats = -(-self.m // lanes)
         self.groups = -(-CYCLES // max(beats, design.plan.min_beats))
-        call = call_of(design.engine, design.direction, self.m, 2 * self.groups * STREAMS, rng, realistic)
+        each = 2 * self.groups
+        self.streams = STREAMS if each * self.m * STREAMS <= MOST_ELEMENTS else FEW
+        call = call_of(design.engine, design.direction, self.m, each * self.streams, rng, realistic)
         batch = batch_of(groups_of(call, design, folder.layouts, "realistic", 0), folder.layouts)
         self._sequences: list[list[list[Segment]]] = [
-            [[(batch, 2 * s * self.groups, 2 * s * self.groups + many)] for s in range(STREAMS)]
-            for many in (self.groups, 2 * self.groups)
+            [[(batch, s * each, s * each + many)] for s in range(self.streams)] for many in (self.groups, each)
         ]
         self._states: States | None = None
         self.cycles_per_element, self.checked = 0.0, 0
@@ -207,7 +209,7 @@ class _Runs:
     @property
     def elements(self) -> int:
         """That the two runs differ by."""
-        return self.groups * self.m * STREAMS
+        return self.groups * self.m * self.streams
 
     def energies(self, delay: Delay) -> list[CellEnergy]:
         begun, whole = (self._run(sequences, delay) for sequences in self._sequences)
@@ -222,7 +224,7 @@ class _Runs:
 
     def _run(self, sequences: list[list[Segment]], delay: Delay) -> Toggles:
         folder = self.folder
-        bench = folder.bench(self.netlist, STREAMS, toggles=delay, power_on=self.seed)
+        bench = folder.bench(self.netlist, self.streams, toggles=delay, power_on=self.seed)
         if delay is Delay.ZERO:
             self._states = States(bench.simulation)
         bench.reset()

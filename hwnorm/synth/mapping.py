@@ -18,6 +18,7 @@ from hwnorm.errors import InputError, ToolFailed
 from hwnorm.gates import Cell, Library, Netlist
 from hwnorm.gates.cache import cached
 from hwnorm.gates.logic import function
+from hwnorm.gates.tables import tables_of
 from hwnorm.synth.hierarchy import TOP_KEY, scopes, source_names
 from hwnorm.synth.yosys import find_yosys
 
@@ -154,5 +155,11 @@ def _limits(library: Library) -> str:
     if not inverters:
         raise InputError(f"{library.name}: a Liberty file without an inverter")
     smallest = min(inverters, key=lambda cell: (cell.area, cell.name))
+    if not tables_of(library, smallest.name).arcs:
+        raise InputError(
+            f"{library.name}: cell {smallest.name} has no tables of delay: a file without them will not do"
+        )
+    if not library.voltage > 0:
+        raise InputError(f"{library.name}: no nom_voltage, which energies need")
     load_ff = 1e3 * OUTPUT_LOADS * sum(rise for rise, _ in smallest.capacitance_pf.values())
     return f"set_driving_cell {smallest.name}\nset_load {load_ff:.3f} [all_outputs]\n"

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from gates.priced import PINS, VOLTAGE, WIRE_PF
 
 Pins = dict[str, dict[str, int]]  # instance -> pin -> changes
 
@@ -85,9 +86,9 @@ def changes(
     assert home is not None
     environment = os.environ | {
         "PATH": os.pathsep.join([str(home), os.environ["PATH"]]),
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0",
     }
-    command = ["verilator", "--cc", "--exe", "--build", "--trace-saif", "--trace-underscore", "-Wno-fatal", "-O0"]
+    command = ["verilator", "--cc", "--exe", "--build", "--trace-saif", "--trace-underscore", "-Wno-fatal"]
     command += ["--top-module", "bench", "bench.v", "netlist.v", "cells.v", "main.cpp"]
     built = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert built.returncode == 0, (built.stdout + built.stderr)[-2000:]
@@ -100,3 +101,30 @@ def changes(
         else:
             found.setdefault(instance, {})[match[2]] = int(match[3])
     return found
+
+
+CELLS = """
+module inv(input A, output Y); assign Y = ~A; endmodule
+module buffer(input A, output Y); assign Y = A; endmodule
+module nand2(input A, input B, output Y); assign Y = ~(A & B); endmodule
+module xor2(input A, input B, output Y); assign Y = A ^ B; endmodule
+module dff(input CLK, input D, output reg Q); always @(posedge CLK) Q <= D; endmodule
+"""
+READ = {  # of each cell of gates.priced the pins that take data, in pF
+    "inv": {"A": PINS["inv"]},
+    "buffer": {"A": PINS["buf"]},
+    "nand2": dict.fromkeys("AB", PINS["nand2"]),
+    "xor2": dict.fromkeys("AB", PINS["xor2"]),
+    "dff": {"D": PINS["D"]},
+}
+
+
+def switching_pj(seen: Pins, netlist: str) -> float:
+    """Half of C V^2 for every change of every pin that takes data; all instances of the netlist must have been seen."""
+    kinds = {name: kind for kind, name in re.findall(r"^  (\w+) (_\d+_) \(", netlist, re.MULTILINE)}
+    assert kinds.keys() <= seen.keys()
+    return sum(
+        seen[name][pin] * (farads + WIRE_PF) * VOLTAGE**2 / 2
+        for name, kind in kinds.items()
+        for pin, farads in READ[kind].items()
+    )

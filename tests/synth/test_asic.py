@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gates.priced import LIBRARY, PINS, VOLTAGE, WIRE_PF
-from saif import changes, needs_verilator
+from gates.priced import LIBRARY
+from saif import CELLS, changes, needs_verilator, switching_pj
 
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.gates import Delay, States, energies, netlist_of
 from hwnorm.synth import liberty_files, opensta
 from hwnorm.synth.asic import synthesise_asic
 from hwnorm.synth.liberty_files import INSTALLED, library
-from hwnorm.synth.mapping import TIMED_TOP, map_design
+from hwnorm.synth.mapping import TIMED_TOP
 
 SUM = """
 // Absolute differences, summed up: a design of two modules.
@@ -118,57 +118,24 @@ def test_opensta_that_fails_is_told() -> None:
         opensta.period_ns("module timed(", "timed", "clk", LIBRARY)
 
 
-CELLS = """
-module inv(input A, output Y); assign Y = ~A; endmodule
-module buffer(input A, output Y); assign Y = A; endmodule
-module nand2(input A, input B, output Y); assign Y = ~(A & B); endmodule
-module xor2(input A, input B, output Y); assign Y = A ^ B; endmodule
-module dff(input CLK, input D, output reg Q); always @(posedge CLK) Q <= D; endmodule
-"""
-
-
 @needs_verilator
 def test_verilator_counts_the_same_changes(tmp_path: Path, priced: str) -> None:
     """Switching energy, from the pins in Verilator's SAIF of the same netlist and their capacitances: within 5 %."""
-    cells, text = library(priced)
-    mapped = map_design(SUM, "sums", cells, text)
+    found = synthesise_asic(SUM, "sums", priced)
     rng = np.random.default_rng(4)
     cycles = 400
     widths = {"rst": 1, "valid": 1, "a": 8, "b": 8}
     stimuli = {name: rng.integers(0, 1 << width, cycles) for name, width in widths.items()}
     stimuli["rst"] = (np.arange(cycles) < 3).astype(int)
-    words = []
-    for row in zip(*(stimuli[name].tolist() for name in widths), strict=True):
-        word, at = 0, 0
-        for value, width in zip(row, widths.values(), strict=True):
-            word, at = word | value << at, at + width
-        words.append(word)
-    types = {name: kind for kind, name in re.findall(r"^  (\w+) (_\d+_) \(", mapped.verilog, re.MULTILINE)}
-    seen = changes(tmp_path, mapped.verilog, CELLS, TIMED_TOP, "clk", widths, words)
-    pins = {
-        "inv": {"A": PINS["inv"]},
-        "buffer": {"A": PINS["buf"]},
-        "dff": {"D": PINS["D"], "CLK": PINS["CLK"] - WIRE_PF},
-    }
-    pins |= {kind: dict.fromkeys("AB", PINS[kind]) for kind in ("nand2", "xor2")}
-    theirs = sum(
-        count * (pins[types[name]][pin] + WIRE_PF) * VOLTAGE**2 / 2
-        for name, counts in seen.items()
-        if name in types
-        for pin, count in counts.items()
-        if pin in pins[types[name]]
-    )
-    simulation = mapped.netlist.simulator(1, toggles=Delay.ZERO)
+    at = dict(zip(widths, (0, 1, 2, 10), strict=True))
+    words = sum(stimuli[name] << place for name, place in at.items()).tolist()
+    seen = changes(tmp_path, found.mapped.verilog, CELLS, TIMED_TOP, "clk", widths, words)
+    simulation = found.mapped.netlist.simulator(1, toggles=Delay.ZERO)
     states = States(simulation)
     simulation.run({name: values[:, None] for name, values in stimuli.items()})
-    priced_cells = energies(mapped.netlist, synthesise_asic(SUM, "sums", priced).timing, simulation.toggles, states)
-    assert len(types) == len(priced_cells)
-    clocks = sum(
-        2 * cycles * PINS["CLK"] * VOLTAGE**2 / 2 for cell in mapped.cells if cell.type == "dff"
-    )  # without the clock pins' own energy
-    ours = sum(e.switching_pj for e in priced_cells) + clocks
-    assert ours == pytest.approx(theirs, rel=0.05)
-    assert sum(e.switching_pj for e in priced_cells) > 0.2 * ours
+    ours = energies(found.mapped.netlist, found.timing, simulation.toggles, states)
+    theirs = switching_pj(seen, found.mapped.verilog)
+    assert sum(e.switching_pj for e in ours) == pytest.approx(theirs, rel=0.05)
 
 
 # What is wrong
@@ -195,10 +162,18 @@ def test_what_is_no_liberty_file(tmp_path: Path, text: str, told: str) -> None:
         synthesise_asic(SUM, "sums", str(path))
 
 
-def test_a_library_without_an_inverter(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("plain", "lacking", "told"),
+    [
+        ('function : "!A"', 'function : "A"', "a Liberty file without an inverter"),
+        ("timing_type : combinational", "timing_type : removed", "cell inv has no tables of delay"),
+        ("nom_voltage : 2.0;", "", "no nom_voltage"),
+    ],
+)
+def test_a_library_that_lacks_what_every_design_needs(tmp_path: Path, plain: str, lacking: str, told: str) -> None:
     path = tmp_path / "x.lib"
-    path.write_text(LIBRARY.replace('function : "!A"', 'function : "A"'))
-    with pytest.raises(InputError, match="priced: a Liberty file without an inverter"):
+    path.write_text(LIBRARY.replace(plain, lacking))
+    with pytest.raises(InputError, match=f"priced: {told}"):
         synthesise_asic(SUM, "sums", str(path))
 
 
