@@ -2,8 +2,9 @@
 
     python benchmarks/bench_reference.py
 
-One thread, forward pass in training mode of an 8-bit activation of shape (64, 64, 56, 56). Ratios are of medians of
-interleaved runs, so that a noisy machine disturbs all alike. Memory is what one call allocates at its peak.
+One thread, forward pass in training mode of an 8-bit activation of shape (64, 64, 56, 56). Seconds are the processor's
+and medians of interleaved runs, so that other programs disturb all ways alike. The first call is that of a new process,
+in which a compiled engine is compiled. Memory is what one call allocates at its peak.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import numpy as np  # noqa: E402  the thread counts must be set before
 from hwnorm.engine import Engine  # noqa: E402
 
 SHAPE = (64, 64, 56, 56)
-RUNS = 7
+RUNS = 11
+NAIVE, TORCH = "naive int64 broadcast", "torch float32 batch norm"
 
 
 def naive_l1(x: np.ndarray, bits: int = 8, guard: int = 4) -> np.ndarray:
@@ -46,18 +48,18 @@ def naive_l1(x: np.ndarray, bits: int = 8, guard: int = 4) -> np.ndarray:
 def ways(nchw: np.ndarray) -> dict[str, Callable[[], object]]:
     x = nchw.transpose(1, 0, 2, 3)  # a view: groups first, elements in their own order
     found: dict[str, Callable[[], object]] = {
-        f"hwnorm {norm}": partial(Engine(norm, 8, x[0].size).forward, x) for norm in ("l1", "l2")
+        f"hwnorm {norm}{', compiled' * compiled}": partial(Engine(norm, 8, x[0].size, compiled=compiled).forward, x)
+        for compiled in (False, True)
+        for norm in ("l1", "l2")
     }
-    found["naive int64 broadcast"] = partial(naive_l1, nchw)
+    found[NAIVE] = partial(naive_l1, nchw)
     try:
         import torch
     except ImportError:
         print("torch is not installed: its row is left out", file=sys.stderr)
     else:
         torch.set_num_threads(1)
-        found["torch float32 batch norm"] = partial(
-            torch.nn.BatchNorm2d(SHAPE[1]).train(), torch.from_numpy(nchw).float()
-        )
+        found[TORCH] = partial(torch.nn.BatchNorm2d(SHAPE[1]).train(), torch.from_numpy(nchw).float())
     return found
 
 
@@ -66,9 +68,9 @@ def tensor() -> np.ndarray:
 
 
 def seconds(way: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     way()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def first_call(name: str) -> float:
@@ -91,18 +93,19 @@ def main() -> int:
     agree = np.count_nonzero(naive_l1(nchw) == forward().y.transpose(1, 0, 2, 3)) / nchw.size
     print(f"the naive way agrees in {agree:.2%} of all elements (it rounds its gain from float64)")
     title = f"forward pass, {'x'.join(map(str, SHAPE))}, 8 bits"
-    print(f"{title:44} {'M elements/s':>12} {'time / l1':>10} {'first call':>12} {'time / l1':>10}")
-    base, first_base = median(times["hwnorm l1"]), first_call("hwnorm l1")
-    for name, runs in times.items():
-        warm, cold = median(runs), first_call(name)
-        rates = [nchw.size / t / 1e6 for t in (warm, cold)]
-        print(f"{name:44} {rates[0]:12.0f} {warm / base:10.2f} {rates[1]:12.0f} {cold / first_base:10.2f}")
-    for name in ("hwnorm l1", "hwnorm l2"):
-        tracemalloc.start()
-        found[name]()
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        print(f"{name + ', peak allocation / input':44} {peak / nchw.nbytes:12.2f}")
+    print(f"{title:44} {'M elements/s':>12} {'x naive':>8} {'x torch':>8} {'first call':>12}")
+    warm = {name: median(runs) for name, runs in times.items()}
+    for name, spent in warm.items():
+        ratios = [warm[other] / spent if other in warm else float("nan") for other in (NAIVE, TORCH)]
+        rate, first = (nchw.size / seconds / 1e6 for seconds in (spent, first_call(name)))
+        print(f"{name:44} {rate:12.0f} {ratios[0]:8.1f} {ratios[1]:8.1f} {first:12.0f}")
+    for name, way in found.items():
+        if name.startswith("hwnorm"):
+            tracemalloc.start()
+            way()
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            print(f"{name + ', peak allocation / input':44} {peak / nchw.nbytes:12.2f}")
     return 0
 
 

@@ -24,7 +24,7 @@ from hwnorm.norms import catalog, fold
 from hwnorm.norms.activation import ACTIVATIONS, activated
 from hwnorm.norms.form import Form
 from hwnorm.norms.running import keeps_running, with_running
-from hwnorm.precision import Precision, Scaled, assign_types, quantise
+from hwnorm.precision import Precision, Scaled, Type, assign_types, quantise
 from hwnorm.results import Backward, Forward, Saved
 from hwnorm.views.count import OpCount, Phase, count
 from hwnorm.views.int_ref import Call, Program, Value
@@ -41,7 +41,8 @@ class Engine:
     ``eps`` is real, for x whose LSB is ``2**-x_frac``; it reaches the hardware as E. ``gaussian`` multiplies an L1
     deviation by sqrt(pi/2) (Theorem 1). ``form`` picks one of the norm's datapaths, the first by default; all give the
     same integers. ``pivot_window`` belongs to form pivot, ``temperature`` to scale, ``delta`` to fold-ternary.
-    ``checked`` compares every value with its register's bounds on the way, for tests.
+    ``checked`` compares every value with its register's bounds on the way, for tests. ``compiled`` runs the sweeps as
+    machine code (`pip install 'hwnorm[fast]'`): the same integers, which pays from some millions of elements on.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Engine:
         activation: str = "none",
         momentum_bits: int | None = None,
         checked: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.norm = catalog.find(norm)
         if form is not None and form not in self.norm.forms:
@@ -92,7 +94,9 @@ class Engine:
         if activation not in ACTIVATIONS:
             raise ValueError(f"unknown activation {activation!r}: {did_you_mean(activation, ACTIVATIONS)}")
         self.activation = activation
-        self._checked = checked
+        if checked and compiled:
+            raise ValueError("checked looks at every value on its way, which compiled sweeps do not show: give one")
+        self._checked, self._compiled = checked, compiled
         self._backward_programs: dict[int, Program] = {}
 
     @property
@@ -123,15 +127,17 @@ class Engine:
         return self._program("inference")
 
     def _program(self, direction: str) -> Program:
-        graph = self.graph(direction)
-        return Program(graph, self.precision, assign_types(graph, self.precision, self.max_elements), self._checked)
+        return self._made(self.graph(direction), self.precision)
+
+    def _made(self, graph: Graph, precision: Precision, saved: dict[str, Type] | None = None) -> Program:
+        types = assign_types(graph, precision, self.max_elements, saved)
+        return Program(graph, precision, types, self._checked, compiled=self._compiled)
 
     def _backward(self, dx_frac: int) -> Program:
         if dx_frac not in self._backward_programs:
             graph, precision = self.graph("backward"), self.precision.scaled_for(dx_frac)
             saved = {name: self._forward.types[n] for name, n in self._forward.graph.outputs.items()}
-            types = assign_types(graph, precision, self.max_elements, saved)
-            self._backward_programs[dx_frac] = Program(graph, precision, types, self._checked)
+            self._backward_programs[dx_frac] = self._made(graph, precision, saved)
         return self._backward_programs[dx_frac]
 
     def program(self, direction: str) -> Program:
@@ -394,18 +400,7 @@ class Engine:
         return node.role if node else name
 
     def _affine(self, program: Program, stream: Ints, gamma: npt.ArrayLike, beta: npt.ArrayLike) -> dict[str, Value]:
-        groups, elements = len(stream), stream[0].size
-        found = {}
-        for name, values in (("gamma", gamma), ("beta", beta)):
-            node = program.graph.inputs.get(name)
-            if node is not None:
-                shaped = (
-                    operands.per_element(name, values, groups, elements)
-                    if node.rate is Rate.ELEM
-                    else operands.per_group(name, values, groups)
-                )
-                found[name] = operands.quantised(name, shaped, self.precision.role(node.role))
-        return found
+        return operands.affine(program.graph, self.precision, len(stream), stream[0].size, gamma, beta)
 
     def _sample(self, program: Program, stream: Ints, sampled: npt.ArrayLike | None) -> dict[str, Value]:
         masks = [name for name, n in program.graph.inputs.items() if mask_symbol(n) is not None]

@@ -34,7 +34,9 @@ class ToolFailed(HwnormError):
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all of them where none is near."""
+    """The end of a message about an unknown name: the nearest known one, in whatever case, or all of them where none is
+    near."""
     names = sorted(known)
-    near = get_close_matches(str(name), names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    folded = {one.casefold(): one for one in names}
+    near = get_close_matches(str(name).casefold(), folded, n=1)
+    return f"did you mean {folded[near[0]]!r}?" if near else f"known: {', '.join(names)}"

@@ -96,17 +96,8 @@ class Exact:
         return activated(builder(), self.engine.activation)
 
     def _affine(self, graph: Graph, x: Floats, gamma: npt.ArrayLike, beta: npt.ArrayLike) -> dict[str, Floats]:
-        found = {}
-        for name, values in (("gamma", gamma), ("beta", beta)):
-            node = graph.inputs.get(name)
-            if node is not None:
-                shaped = (
-                    operands.per_element(name, values, *x.shape)
-                    if node.rate is Rate.ELEM
-                    else operands.per_group(name, values, len(x))
-                )
-                found[name] = operands.quantised(name, shaped, self.engine.precision.role(node.role)).real()
-        return found
+        held = operands.affine(graph, self.engine.precision, len(x), x.shape[1], gamma, beta)
+        return {name: value.real() for name, value in held.items()}
 
     def _held(self, graph: Graph, setting: Setting) -> dict[str, float]:
         """Registers that hold an integer or a fixed point, as they are loaded: E above all."""

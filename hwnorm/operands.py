@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hwnorm.fixed import Format, Ints, integer_dtype
-from hwnorm.precision import Fixed, Role, Scaled, quantise
-from hwnorm.views.int_ref import Value
+from hwnorm.ir import Graph, Rate
+from hwnorm.precision import Fixed, Precision, Role, Scaled, quantise
+from hwnorm.views.arithmetic import Value
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,8 +46,25 @@ def real(name: str, values: npt.ArrayLike) -> Floats:
         raise TypeError(f"{name} must hold real numbers, not {values!r:.60}") from None
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, but {name}{list(where)} = {array[where]}")
+        raise ValueError(f"{name} must be finite, but {name}{list(where) or ''} = {array[where]}")
     return array
+
+
+def affine(
+    graph: Graph, precision: Precision, groups: int, elements: int, gamma: npt.ArrayLike, beta: npt.ArrayLike
+) -> dict[str, Value]:
+    """gamma and beta, those that the graph asks for, at the rate and in the format at which it does."""
+    found = {}
+    for name, values in (("gamma", gamma), ("beta", beta)):
+        node = graph.inputs.get(name)
+        if node is not None:
+            each = (
+                per_group(name, values, groups)
+                if node.rate is Rate.STAT
+                else per_element(name, values, groups, elements)
+            )
+            found[name] = quantised(name, each, precision.role(node.role))
+    return found
 
 
 def per_group(name: str, values: npt.ArrayLike, groups: int) -> Floats:

@@ -24,15 +24,11 @@ ERROR_BOUND_LSB = {2: 1.1, 3: 0.9, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A fixed number of fraction bits. With a width the value saturates to it, without one it takes what it needs.
-
-    ``clips``: the node's bound is not the worst case. The value saturates to the register that holds the bound.
-    """
+    """A fixed number of fraction bits. With a width the value saturates to it, without one it takes what it needs."""
 
     frac: int
     width: int | None = None
     rounding: Rounding = Rounding.HALF_UP
-    clips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +53,16 @@ class Widened:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """Of ALIGN: ``guard`` more fraction bits than the value it is aligned to, saturated to ``width``."""
+    """Of ALIGN: ``guard`` more fraction bits than the value it is aligned to, saturated to ``width``; with ``growth``
+    to no more than that and the bits of half of a group's length."""
 
     guard: int
     width: int
+    growth: int | None = None
+
+    def within(self, elements: int) -> int:
+        """The width for groups of so many elements."""
+        return self.width if self.growth is None else min(self.width, self.growth + (elements // 2 + 1).bit_length())
 
 
 Role = Fixed | Scaled | Widened | Relative
@@ -156,16 +158,21 @@ class Precision:
             "root": Scaled(b + g),
             "inv": Scaled(b + g),
             "gain": Scaled(width, y_frac, shift),
+            "gain_fine": Scaled(
+                width, y_frac, (shift[0], 2 * b + g + 5)
+            ),  # even of the least gamma and the largest sigma
             "gain_hat": Scaled(width + HAT_BITS, self.hat_frac, shift),
             "momentum": Fixed(self.momentum_bits),
             "running_mean": Fixed(self._running_frac, b + self._running_frac),
             "running_spread": Fixed(self._running_frac, 2 * b + 3 + self._running_frac),
             # backward
             "q": Fixed(b + g),
-            "q_sampled": Fixed(b + g, clips=True),  # elements outside the sample may lie any number of sigmas away
+            "pull": Fixed(b + g, rounding=Rounding.FLOOR),  # a quotient
             "dx_gain": Widened(self.dx_frac + g, g),
             "slope": Relative(g + 1, 2 * b + 2 * g + 2),
             "slope_hat": Relative(g + 1, 2 * b + 2 * g + 4),
+            "through": Relative(0, 3 * b + 2 * g + 3),  # beyond what K * dy brings back into dx, at any scale of it
+            "through_few": Relative(0, 3 * b + 2 * g + 3, 2 * b + 2 * g),  # m/2 times dy's full scale at most
         }
 
     def role(self, name: str) -> Role:
@@ -216,8 +223,6 @@ def assign_types(graph: Graph, precision: Precision, elements: int, saved: dict[
             lo, hi = node.bound(precision.bits, elements)
             lo, hi = (v << found.frac if found.frac >= 0 else v >> -found.frac for v in (lo, hi))
             found = replace(found, lo=lo, hi=hi)
-        if node.op is Op.CAST and isinstance(role := precision.role(node.role), Fixed) and role.clips:
-            found = replace(found, lo=found.format.lo, hi=found.format.hi)
         types[node] = found
     return types
 
@@ -269,11 +274,19 @@ def _infer(node: Node, args: list[Type], precision: Precision, m: int) -> Type:
         case Op.CAST:
             return _cast(node, args[0], precision)
         case Op.ALIGN:
-            return _align(node, args[0], args[1], precision)
+            return _align(node, args[0], args[1], precision, m)
         case Op.LOG | Op.EXP:
             raise AssertionError(f"{node!r}: no datapath has this operation")
         case _:
             assert_never(node.op)
+
+
+def quotient_shift(node: Node, types: Types, precision: Precision) -> int:
+    """How far a DIV's numerator is moved to the left, for the quotient to have its role's fraction bits."""
+    role = precision.role(node.role)
+    assert isinstance(role, Fixed)
+    n, d = (types[a] for a in node.args)
+    return role.frac + d.frac - n.frac
 
 
 def _leaf(node: Node, precision: Precision, m: int) -> Type:
@@ -393,9 +406,10 @@ def _cast(node: Node, a: Type, precision: Precision) -> Type:
             raise AssertionError(f"{node!r}: cannot round to {other}")
 
 
-def _align(node: Node, a: Type, like: Type, precision: Precision) -> Type:
+def _align(node: Node, a: Type, like: Type, precision: Precision, m: int) -> Type:
     role = precision.role(node.role) if node.role else Relative(0, 0)
     assert isinstance(role, Relative)
+    width = role.within(m)
     frac = like.frac + role.guard
     if a.scale == like.scale:
         found = _rounded(a, frac)
@@ -403,6 +417,6 @@ def _align(node: Node, a: Type, like: Type, precision: Precision) -> Type:
         # Where the target has the most fraction bits a value moves furthest left.
         found = _rounded(replace(a, frac=a.frac + a.exponent[0]), frac + like.exponent[1])
     else:
-        found = Type(-1 << (role.width - 1), (1 << (role.width - 1)) - 1)
+        found = Type(-1 << (width - 1), (1 << (width - 1)) - 1)
     found = replace(found, frac=frac, scale=like.scale, exponent=like.exponent)
-    return _clipped(found, role.width or None)
+    return _clipped(found, width or None)

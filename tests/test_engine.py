@@ -24,6 +24,7 @@ X = np.array([[1, 2, 3, 10], [-5, 0, 5, 7]])
     [
         ({"norm": "l2-n"}, "unknown norm 'l2-n': did you mean 'l2-ns'?"),
         ({"norm": "layernorm"}, "unknown norm 'layernorm': did you mean 'layer'?"),
+        ({"norm": "L1"}, "unknown norm 'L1': did you mean 'l1'?"),
         ({"norm": "l3"}, "unknown norm 'l3': known: elu, "),
         ({"norm": "banana"}, "unknown norm 'banana': known: elu, "),
         ({"norm": None}, "unknown norm None: "),
@@ -67,7 +68,7 @@ def test_bad_engine(keywords: dict[str, Any], message: str) -> None:
         (ValueError, {"x": np.zeros((2, 0), int)}, "x must have at least one group of at least one element, not shape"),
         (ValueError, {"x": np.zeros((0, 4), int)}, "x must have at least one group of at least one element, not shape"),
         (ValueError, {"x": X[:, :3]}, "groups must have 4 elements (elements=4), not 3"),
-        (ValueError, {"x": X, "gamma": float("nan")}, "gamma must be finite, but gamma[] = nan"),
+        (ValueError, {"x": X, "gamma": float("nan")}, "gamma must be finite, but gamma = nan"),
         (ValueError, {"x": X, "gamma": [1, float("inf")]}, "gamma must be finite, but gamma[1] = inf"),
         (ValueError, {"x": X, "gamma": 4}, "gamma = 4 is outside -4 to 3.99902, what its register (s13.10) holds"),
         (

@@ -25,6 +25,7 @@ ONLY_IN = {  # an optional package, and the rooms or files that may import it
     "matplotlib": ("report/",),
     "torch": ("network/torch_",),
     "onnx": ("network/onnx_",),
+    "numba": ("views/compiled.py",),
     "print": ("cli.py", "report/"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -100,7 +101,7 @@ def _run_time_imports(path: Path, modules: dict[str, Path]) -> set[str]:
     return {n for n in found if modules.get(n) != path}
 
 
-HEAVY = ("amaranth", "matplotlib", "onnx", "torch")
+HEAVY = ("amaranth", "matplotlib", "numba", "onnx", "torch")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ HEAVY = ("amaranth", "matplotlib", "onnx", "torch")
     [
         "import hwnorm",
         "from hwnorm import Engine",
+        "from hwnorm import Engine; Engine('l1', 8, 2).forward([[1, 2]])",
         "from hwnorm import Engine; Engine('l1', 8, 32).count(); Engine('l2', 8, 32).count('inference')",
         "import hwnorm.norms.catalog, hwnorm.views.count, hwnorm.network.load",
     ],

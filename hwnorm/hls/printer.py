@@ -12,7 +12,7 @@ from typing import assert_never
 
 from hwnorm.fixed import Format, Rounding
 from hwnorm.ir import Node, Op, is_flag
-from hwnorm.precision import Fixed, Relative, Scaled, Type, Widened
+from hwnorm.precision import Fixed, Relative, Scaled, Type, Widened, quotient_shift
 from hwnorm.views.int_ref import Program
 
 RUN_TIME = "dx_frac"  # the one scale that is a register: it may change between calls
@@ -120,10 +120,9 @@ class Printer:
             case Op.ALIGN:
                 return self._align(node)
             case Op.DIV:
-                role = self.precision.role(node.role)
-                assert isinstance(role, Fixed)
-                work = max(self.width(node.args[0]) + role.frac, self.width(node.args[1]), self.width(node))
-                return [f"const {kind} {name} = divide<i<{work}>>({args[0]}, {args[1]}, {role.frac});"]
+                frac = quotient_shift(node, self.types, self.precision)
+                work = max(self.width(node.args[0]) + frac, self.width(node.args[1]), self.width(node))
+                return [f"const {kind} {name} = divide<i<{work}>>({args[0]}, {args[1]}, {frac});"]
             case Op.SQRT:
                 width = self._scaled(node).width
                 work = max(self.width(node.args[0]), 2 * width + 2)
@@ -212,7 +211,8 @@ class Printer:
         target = self.types[like]
         shift = self._difference(self.types[a], target.frac + role.guard, target.scale)
         work = max(self.width(a), self.width(node))
-        limit = f", {role.width}, true" if role.width else ""
+        fmt = self.types[node].format
+        limit = f", {fmt.width}, {_flag(fmt)}" if role.width else ""
         call = f"round_half_up<i<{work}>>({self.name(a)}, {shift}{limit})"
         return [f"const {self.type(node)} {self.name(node)} = {self.type(node)}({call});"]
 

@@ -1,4 +1,4 @@
-"""What the datapaths share: the mean, the gain, the affine step, the sums of the backward pass.
+"""What the forward datapaths share: the mean, the gain, the affine step.
 
 Names of nodes are the registers of docs/numerics.md. A bound stands beside the node that needs one: interval arithmetic
 does not know that S and Q, or P and n, come from the same x.
@@ -10,21 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from hwnorm.ir import (
-    Bound,
-    Node,
-    align,
-    cast,
-    divide,
-    elem,
-    layer,
-    mask,
-    named,
-    reciprocal,
-    select,
-    stat,
-    total,
-)
+from hwnorm.ir import Graph, Node, align, cast, divide, elem, layer, mask, named, reciprocal, select, stat, total
 
 Pick = Callable[[Node], Node]
 """v -> v where the element is in the sample, else 0; without sampling v itself."""
@@ -71,6 +57,7 @@ class Statistic:
     R: Node
     kappa: Node
     saved: dict[str, Node]  # further registers that the backward pass reads
+    divisor: Node | None = None  # of sum(g * (x - mu)), where R is not exact enough for the backward pass
 
 
 def affine_per_group(x: Node, s: Statistic) -> dict[str, Node]:
@@ -101,96 +88,23 @@ def normalise(x: Node, s: Statistic, per_element: bool) -> dict[str, Node]:
     return affine_per_element(x, s) if per_element else affine_per_group(x, s)
 
 
-def deviation_bound(bits: int, m: int) -> tuple[int, int]:
-    """Of m * sum|x - mu|: most where half of the elements stand at either rail."""
-    return 0, m * m * ((1 << bits) - 1) // 2
+Method = Callable[[Node, Mean, Pick], Statistic]
+"""How a statistic is taken: of x, with its mean, of the picked elements."""
 
 
-def variance_bound(bits: int, m: int) -> tuple[int, int]:
-    """Of m * sum (x - mu)**2, likewise."""
-    return 0, (m * ((1 << bits) - 1)) ** 2 // 4
+def forward(family: str, method: Method, per_element: bool = False, sampled: bool = False) -> Graph:
+    """Of a statistic about the mean. The backward pass of a sampled one reads the divisor too."""
+    pick, x = picker(sampled), elem("x")
+    statistic = method(x, mean_of(x, pick, per_element), pick)
+    further = {"divisor": statistic.divisor} if sampled and statistic.divisor else {}
+    return Graph(f"{family} forward, {method.__name__}", normalise(x, statistic, per_element) | further)
 
 
-def inverse(D0: Node, denominator: Node) -> Node:
+def inverse(alive: Node, denominator: Node) -> Node:
     """R = 1 / denominator, and 0 for a group without deviation, whatever eps is: its y is beta and its dx is 0."""
-    return named("R", select(D0 > 0, reciprocal(denominator), 0))
+    return named("R", select(alive, reciprocal(denominator), 0))
 
 
-# Backward
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """The incoming gradient as a group's statistics see it: dy, or gamma * dy where gamma is one an element."""
-
-    g: Node
-    reach: int  # |g| is at most 2**(bits - 1 + reach)
-
-    def bound(self, value: Callable[[int, int], int]) -> Bound:
-        """The bound of a value that is at most ``value(bits, m)`` times the largest |g|."""
-
-        def both(bits: int, m: int) -> tuple[int, int]:
-            hi = value(bits, m) << (bits - 1 + self.reach)
-            return -hi, hi
-
-        return both
-
-
-def gradient(per_element: bool) -> Gradient:
-    if not per_element:
-        return Gradient(elem("dy"), 0)
-    return Gradient(cast(elem("gamma") * elem("dy"), "grad_hat"), 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What every backward pass collects: W = sum(g), HM = m * sum(g * (x - mu)), and a = W / m."""
-
-    W: Node
-    HM: Node
-    a: Node
-
-
-def gradient_sums(d: Gradient, x: Node, sampled: bool) -> Sums:
-    """Exact but for a. With sampled statistics the sums still run over all elements, so a can reach m times as far."""
-    W = named("W", total(d.g))
-    U = named("U", total(d.g * x))
-    HM = named("HM", M * U - stat("S", "saved") * W, d.bound(lambda b, m: m * m << (b - 1 + sampled)))
-    a = named("a", cast(W * INV_M, "q"), d.bound(lambda b, m: m if sampled else 1))
-    return Sums(W, HM, a)
-
-
-def q_role(sampled: bool) -> str:
-    return "q_sampled" if sampled else "q"
-
-
-def mean_gradient_bound(d: Gradient, sampled: bool) -> Bound:
-    """|mean(g * xhat)| <= max|g|, by Cauchy-Schwarz, and a little for the rounding of R; m times it where only the
-    denominator is a sample (clipped there, which needs a group whose sample is nearly constant and the rest is not)."""
-    one = d.bound(lambda b, m: m if sampled else 1)
-
-    def widened(bits: int, m: int) -> tuple[int, int]:
-        lo, hi = one(bits, m)
-        return lo - 1, hi + 1
-
-    return widened
-
-
-def gradient_gain(kappa: Node, per_element: bool) -> Node:
-    """gamma / sigma at the scale of dx: the forward gain, or where gamma is in g already, 1 / sigma without the bits
-    that only z needed."""
-    K = cast(kappa * stat("R", "saved"), "gain") if per_element else stat("K", "saved")
-    return named("Kd", cast(K, "dx_gain"))
-
-
-def unit_output(B: Node | None) -> Node:
-    """z = xhat as the forward pass rounded it, computed again from x."""
-    return apply(elem("x"), stat("K", "saved"), B, "hat")
-
-
-def parameter_gradients(dgamma: Node, W: Node, per_element: bool) -> dict[str, Node]:
-    """dgamma and dbeta of one group; where gamma is one an element they are streams, to be summed over the groups."""
-    if not per_element:
-        return {"dgamma": dgamma, "dbeta": W}
-    dy = elem("dy")
-    return {"dgamma": dy * dgamma, "dbeta": dy}
+def divisor(alive: Node, denominator: Node) -> Node:
+    """The denominator itself, and 0 for a group without deviation: what is divided by it is 0 then."""
+    return select(alive, denominator, 0)

@@ -8,7 +8,8 @@ writes y in y's format, those of sReLU in x's.
 from __future__ import annotations
 
 from hwnorm.ir import Graph, cast, const, elem, exp, layer, maximum, named, select
-from hwnorm.norms.datapath import data_range, gradient
+from hwnorm.norms import gradients
+from hwnorm.norms.datapath import data_range
 from hwnorm.norms.form import Form
 
 MINUS_ONE = layer("minus_one", lambda g: -g.one, bound=lambda b, m: (data_range(b, m)[0], -1))
@@ -56,7 +57,7 @@ def scale_forward() -> Graph:
 
 def scale_backward() -> Graph:
     K = named("Kd", cast(cast(INVERSE_TEMPERATURE, "gain"), "dx_gain"))
-    return Graph("scale backward", {"dx": cast(K * gradient(per_element=False).g, "dx")})
+    return Graph("scale backward", {"dx": cast(K * gradients.incoming(per_element=False).g, "dx")})
 
 
 SRELU_PRINTED = Form(srelu_printed_forward, srelu_printed_backward, srelu_printed_forward)

@@ -17,31 +17,18 @@ l * mean(g * xhat), which is just what Eq. 15 needs in its last term once sigma 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from hwnorm.ir import Graph, Node, absolute, align, cast, elem, layer, named, select, sign, stat, total
-from hwnorm.norms import printed
-from hwnorm.norms.datapath import (
-    INV_M,
-    M,
-    Mean,
-    Pick,
-    Statistic,
-    deviation_bound,
-    gradient,
-    gradient_gain,
-    gradient_sums,
-    inverse,
-    mean_gradient_bound,
-    mean_of,
-    normalise,
-    parameter_gradients,
-    picker,
-    q_role,
-    unit_output,
-)
+from hwnorm.norms import gradients, printed
+from hwnorm.norms.datapath import INV_M, M, Mean, Pick, Statistic, divisor, forward, inverse, mean_of, normalise, picker
 from hwnorm.norms.form import Form
+
+
+def deviation_bound(bits: int, m: int) -> tuple[int, int]:
+    """Of m * sum|x - mu|: most where half of the elements stand at either rail."""
+    return 0, m * m * ((1 << bits) - 1) // 2
+
 
 SCALE = layer("l1_scale", lambda g: g.l1_scale, "real")
 KAPPA = layer("kappa", lambda g: g.m_squared / g.l1_scale, "kappa")
@@ -96,37 +83,43 @@ def with_abs(x: Node, mean: Mean, pick: Pick) -> Statistic:
 
 
 def statistic(mean: Mean, n: Node, D0: Node) -> Statistic:
-    R = inverse(D0, named("D", D0 + E))
-    return Statistic(mean.mu, R, KAPPA, {"S": mean.S, "c": mean.c, "n": n})
+    alive, D = D0 > 0, named("D", D0 + E)
+    return Statistic(mean.mu, inverse(alive, D), KAPPA, {"S": mean.S, "c": mean.c, "n": n}, divisor(alive, D))
 
 
-Method = Callable[[Node, Mean, Pick], Statistic]
-
-
-def forward(method: Method, per_element: bool = False, sampled: bool = False) -> Graph:
-    pick, x = picker(sampled), elem("x")
-    statistic = method(x, mean_of(x, pick, per_element), pick)
-    return Graph(f"l1 forward, {method.__name__}", normalise(x, statistic, per_element))
-
-
-def backward(per_element: bool = False, sampled: bool = False) -> Graph:
+def backward(per_element: bool = False) -> Graph:
     """Eq. 15 as dx = K*g - (s ? Bp : Bn): one multiplication, one select, one addition an element.
 
     s = (x > c), so that an element exactly at the mean counts as sgn = -1 here and in n alike, and the sum of
     sgn - mean(sgn) stays 0. mean(sgn) = 2n/m - 1.
     """
-    pick, x, d = picker(sampled), elem("x"), gradient(per_element)
-    sums = gradient_sums(d, x, sampled)
-    q = named("q", cast(sums.HM * stat("R", "saved"), q_role(sampled)), mean_gradient_bound(d, sampled))
+    x, d = elem("x"), gradients.incoming(per_element)
+    sums = gradients.sums(d, x)
+    q = named("q", cast(sums.HM * stat("R", "saved"), "q"), gradients.mean_bound(d))
     nbar = named("nbar", cast((2 * stat("n", "saved") - M) * INV_M, "q"), lambda b, m: (-1, 1))
     drift = cast(q * nbar, "q")
-    K = gradient_gain(KAPPA, per_element)
+    K = gradients.gain(KAPPA, per_element)
     Bp = named("Bp", align(K * (sums.a + q - drift), K))
     Bn = named("Bn", align(K * (sums.a - q - drift), K))
-    above = x > stat("c", "saved")
-    dx = cast(K * d.g - pick(select(above, Bp, Bn)), "dx")
-    dgamma = unit_output(stat("B", "saved")) if per_element else named("dgamma", q * DGAMMA_SCALE)
-    return Graph("l1 backward", {"dx": dx, **parameter_gradients(dgamma, sums.W, per_element)})
+    dx = cast(K * d.g - select(x > stat("c", "saved"), Bp, Bn), "dx")
+    dgamma = gradients.unit_output(stat("B", "saved")) if per_element else named("dgamma", q * DGAMMA_SCALE)
+    return Graph("l1 backward", {"dx": dx, **gradients.parameters(dgamma, sums.W, per_element)})
+
+
+def sampled_backward() -> Graph:
+    """The same where statistics look at a sample: qp = q (1 - mean(sgn)) = 2q (m - n) / m, qn = q (1 + mean(sgn))."""
+    x, n, d = elem("x"), stat("n", "saved"), gradients.incoming(per_element=False)
+    sums = gradients.sums(d, x, sampled=True)
+    q = gradients.quotient("q", sums.HM, stat("divisor", "saved"), gradients.sampled_bound(d))
+    twice = gradients.sampled_bound(d, 2)
+    qp = named("qp", cast(2 * (q * (M - n)) * INV_M, "q"), twice)
+    qn = named("qn", cast(2 * (q * n) * INV_M, "q"), twice)
+    K, Kf = gradients.gain(KAPPA, per_element=False), gradients.fine_gain(KAPPA)
+    Bp = named("Bp", align(Kf * (sums.a + qp), K, "through"))
+    Bn = named("Bn", align(Kf * (sums.a - qn), K, "through"))
+    dx = cast(K * d.g - picker(sampled=True)(select(x > stat("c", "saved"), Bp, Bn)), "dx")
+    dgamma = named("dgamma", q * DGAMMA_SCALE)
+    return Graph("l1 backward, sampled", {"dx": dx, "dgamma": dgamma, "dbeta": sums.W})
 
 
 # One read fewer: a pivot from the previous batch
@@ -159,8 +152,8 @@ def positive_sums(x: Node, threshold: Node, pick: Pick = lambda v: v) -> tuple[N
 
 def forms(per_element: bool = False, sampled: bool = False) -> dict[str, Form]:
     """Both datapaths. Inference of an L1 norm needs no statistic, so that the catalogue says which it is."""
-    gradient = partial(backward, per_element, sampled)
+    gradient = sampled_backward if sampled else partial(backward, per_element)
     return {
-        "positive-part": Form(partial(forward, positive_part, per_element, sampled), gradient),
-        "abs": Form(partial(forward, with_abs, per_element, sampled), gradient),
+        "positive-part": Form(partial(forward, "l1", positive_part, per_element, sampled), gradient),
+        "abs": Form(partial(forward, "l1", with_abs, per_element, sampled), gradient),
     }

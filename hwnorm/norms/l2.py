@@ -9,32 +9,19 @@ RMS norm is the one-pass form with mu = 0: V0 = m*Q.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from math import isqrt
 
 from hwnorm.ir import Graph, Node, align, cast, elem, layer, named, root, square, stat, total
-from hwnorm.norms import printed
-from hwnorm.norms.datapath import (
-    INV_M,
-    Gradient,
-    M,
-    Mean,
-    Pick,
-    Statistic,
-    gradient,
-    gradient_gain,
-    gradient_sums,
-    inverse,
-    mean_gradient_bound,
-    mean_of,
-    normalise,
-    parameter_gradients,
-    picker,
-    q_role,
-    unit_output,
-    variance_bound,
-)
+from hwnorm.norms import gradients, printed
+from hwnorm.norms.datapath import INV_M, M, Mean, Pick, Statistic, divisor, forward, inverse, normalise, picker
 from hwnorm.norms.form import Form
+
+
+def variance_bound(bits: int, m: int) -> tuple[int, int]:
+    """Of m * sum (x - mu)**2, most where half of the elements stand at either rail."""
+    return 0, (m * ((1 << bits) - 1)) ** 2 // 4
+
 
 KAPPA = layer("kappa", lambda g: g.s, "kappa")
 E = layer("E", lambda g: g.eps * g.m_squared, bound=variance_bound)
@@ -94,17 +81,10 @@ def two_pass(x: Node, mean: Mean, pick: Pick) -> Statistic:
 
 def statistic(scaled_variance: Node, mean: Mean | None) -> Statistic:
     V0 = named("V0", scaled_variance, variance_bound if mean else None)
-    D = named("D", root(named("V", V0 + E)))
-    return Statistic(mean.mu if mean else None, inverse(V0, D), KAPPA, {"S": mean.S, "mu": mean.mu} if mean else {})
-
-
-Method = Callable[[Node, Mean, Pick], Statistic]
-
-
-def forward(method: Method, per_element: bool = False, sampled: bool = False) -> Graph:
-    pick, x = picker(sampled), elem("x")
-    statistic = method(x, mean_of(x, pick, per_element), pick)
-    return Graph(f"l2 forward, {method.__name__}", normalise(x, statistic, per_element))
+    alive, V = V0 > 0, named("V", V0 + E)
+    R = inverse(alive, named("D", root(V)))
+    saved = {"S": mean.S, "mu": mean.mu} if mean else {}
+    return Statistic(mean.mu if mean else None, R, KAPPA, saved, divisor(alive, V))
 
 
 def rms_forward() -> Graph:
@@ -113,32 +93,49 @@ def rms_forward() -> Graph:
     return Graph("rms forward", normalise(x, statistic(M * Q, None), per_element=True))
 
 
-def backward(per_element: bool = False, sampled: bool = False) -> Graph:
+def backward(per_element: bool = False) -> Graph:
     """dx = K*g - (J*x + C): xhat is x once more, so J = K*q/sigma and C = K*a - J*mu, with guard bits of their own."""
-    pick, x, d = picker(sampled), elem("x"), gradient(per_element)
-    sums = gradient_sums(d, x, sampled)
-    q = mean_gradient(sums.HM, d, sampled)
-    K = gradient_gain(KAPPA, per_element)
+    x, d = elem("x"), gradients.incoming(per_element)
+    sums = gradients.sums(d, x)
+    q = mean_gradient(sums.HM, d)
+    K = gradients.gain(KAPPA, per_element)
     J = slope(K, q, per_element)
     C = named("C", align(K * sums.a, J) - align(J * stat("mu", "saved"), J))
-    dx = cast(K * d.g - pick(align(J * x + C, K)), "dx")
-    dgamma = unit_output(stat("B", "saved")) if per_element else named("dgamma", q * KAPPA)
-    return Graph("l2 backward", {"dx": dx, **parameter_gradients(dgamma, sums.W, per_element)})
+    dx = cast(K * d.g - align(J * x + C, K), "dx")
+    dgamma = gradients.unit_output(stat("B", "saved")) if per_element else named("dgamma", q * KAPPA)
+    return Graph("l2 backward", {"dx": dx, **gradients.parameters(dgamma, sums.W, per_element)})
+
+
+def sampled_backward() -> Graph:
+    """The same where statistics look at a sample: q / sigma = HM / V, exactly.
+
+    J clips where that passes twice the largest g, in samples that are nearly constant: to hold it, every lane's
+    multiplier would need ceil(log2 m) + 2 bits more.
+    """
+    x, d = elem("x"), gradients.incoming(per_element=False)
+    sums = gradients.sums(d, x, sampled=True)
+    pull = gradients.quotient("pull", sums.HM, stat("divisor", "saved"), gradients.sampled_bound(d, 2))
+    K, Kf = gradients.gain(KAPPA, per_element=False), gradients.fine_gain(KAPPA)
+    J = named("J", align(Kf * pull, K, "slope"))
+    C = named("C", align(Kf * sums.a, J, "through") - align(J * stat("mu", "saved"), J))
+    dx = cast(K * d.g - picker(sampled=True)(align(J * x + C, K)), "dx")
+    dgamma = named("dgamma", cast(sums.HM * stat("R", "saved"), "q"), d.bound(lambda b, m: m * (isqrt(m) + 1) << b))
+    return Graph("l2 backward, sampled", {"dx": dx, "dgamma": dgamma, "dbeta": sums.W})
 
 
 def rms_backward() -> Graph:
     """As l2 without the mean: a = 0, mu = 0."""
-    x, d = elem("x"), gradient(per_element=True)
+    x, d = elem("x"), gradients.incoming(per_element=True)
     HM = named("HM", M * named("U", total(d.g * x)))
-    K = gradient_gain(KAPPA, per_element=True)
-    J = slope(K, mean_gradient(HM, d, sampled=False), per_element=True)
+    K = gradients.gain(KAPPA, per_element=True)
+    J = slope(K, mean_gradient(HM, d), per_element=True)
     dx = cast(K * d.g - align(J * x, K), "dx")
-    return Graph("rms backward", {"dx": dx, **parameter_gradients(unit_output(None), HM, per_element=True)})
+    return Graph("rms backward", {"dx": dx, **gradients.parameters(gradients.unit_output(None), HM, per_element=True)})
 
 
-def mean_gradient(HM: Node, d: Gradient, sampled: bool) -> Node:
+def mean_gradient(HM: Node, d: gradients.Gradient) -> Node:
     """q = mean(g * xhat)."""
-    return named("q", cast(HM * INV_M * stat("R", "saved"), q_role(sampled)), mean_gradient_bound(d, sampled))
+    return named("q", cast(HM * INV_M * stat("R", "saved"), "q"), gradients.mean_bound(d))
 
 
 def slope(K: Node, q: Node, per_element: bool) -> Node:
@@ -155,8 +152,8 @@ def slope(K: Node, q: Node, per_element: bool) -> Node:
 
 
 def forms(per_element: bool = False, sampled: bool = False) -> dict[str, Form]:
-    gradient = partial(backward, per_element, sampled)
+    gradient = sampled_backward if sampled else partial(backward, per_element)
     return {
-        "one-pass": Form(partial(forward, one_pass, per_element, sampled), gradient),
-        "two-pass": Form(partial(forward, two_pass, per_element, sampled), gradient),
+        "one-pass": Form(partial(forward, "l2", one_pass, per_element, sampled), gradient),
+        "two-pass": Form(partial(forward, "l2", two_pass, per_element, sampled), gradient),
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hwnorm.ir import Graph, cast, elem, named, stat, total
-from hwnorm.norms import printed
-from hwnorm.norms.datapath import INV_M, data_range, gradient, mean_of, picker
+from hwnorm.norms import gradients, printed
+from hwnorm.norms.datapath import INV_M, data_range, mean_of, picker
 from hwnorm.norms.form import Form
 
 
@@ -26,7 +26,7 @@ def forward() -> Graph:
 
 
 def backward() -> Graph:
-    d = gradient(per_element=False)
+    d = gradients.incoming(per_element=False)
     W = named("W", total(d.g))
     a = named("a", cast(W * INV_M, "deviation"), data_range)
     return Graph("mean-only backward", {"dx": cast(d.g - a, "centred"), "dbeta": W})

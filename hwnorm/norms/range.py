@@ -27,21 +27,8 @@ from hwnorm.ir import (
     stat,
     total,
 )
-from hwnorm.norms import printed
-from hwnorm.norms.datapath import (
-    INV_M,
-    Statistic,
-    data_range,
-    gradient,
-    gradient_gain,
-    gradient_sums,
-    inverse,
-    mean_of,
-    normalise,
-    parameter_gradients,
-    picker,
-    q_role,
-)
+from hwnorm.norms import gradients, printed
+from hwnorm.norms.datapath import M, Statistic, data_range, divisor, inverse, mean_of, normalise, picker
 from hwnorm.norms.form import Form
 
 
@@ -95,31 +82,30 @@ def forward(sampled: bool = False) -> Graph:
     mean = mean_of(x, picker(sampled))
     top, bottom = extremes(x, sampled)
     D0 = named("D0", top - bottom, lambda b, m: (0, (1 << b) - 1))
-    R = inverse(D0, named("D", D0 + E))
-    saved = {"S": mean.S, "top": top, "bottom": bottom}
+    alive, D = D0 > 0, named("D", D0 + E)
+    R = inverse(alive, D)
+    saved = {"S": mean.S, "top": top, "bottom": bottom, "divisor": divisor(alive, D)}
     return Graph("range forward", normalise(x, Statistic(mean.mu, R, KAPPA, saved), per_element=False))
 
 
 def backward(sampled: bool = False) -> Graph:
     """dx = K*dy - (at the first maximum Bt, at the first minimum Bb, elsewhere Bo).
 
-    q = C * sum(dy * xhat) is a sum, and falls on one element: it reaches m/2 times as far as in the other norms,
-    because sum|x - mu| <= m/2 * range (and 1/16 further for the rounding of R).
+    q = C * sum(dy * xhat) = HM / (m * D) is a sum, and falls on one element: it reaches m/2 times as far as in the
+    other norms, because sum|x - mu| <= m/2 * range, and where K is small enough all of it fits dx.
     """
-    pick, x, d = picker(sampled), elem("x"), gradient(per_element=False)
-    sums = gradient_sums(d, x, sampled)
-    q = named(
-        "q",
-        cast(sums.HM * INV_M * stat("R", "saved"), q_role(sampled)),
-        d.bound(lambda b, m: m if sampled else m // 2 + m // 16 + 1),
-    )
-    K = gradient_gain(KAPPA, per_element=False)
-    Bo = named("Bo", align(K * sums.a, K))
-    Bt, Bb = named("Bt", align(K * (sums.a + q), K)), named("Bb", align(K * (sums.a - q), K))
+    pick, x, d = picker(sampled), elem("x"), gradients.incoming(per_element=False)
+    sums = gradients.sums(d, x, sampled)
+    bound = gradients.sampled_bound(d) if sampled else d.bound(lambda b, m: (m + 1) // 2)
+    q = gradients.quotient("q", sums.HM, M * stat("divisor", "saved"), bound)
+    K, Kf = gradients.gain(KAPPA, per_element=False), gradients.fine_gain(KAPPA)
+    role = "through" if sampled else "through_few"
+    Bo = named("Bo", align(Kf * sums.a, K, "through_few") if sampled else align(K * sums.a, K))
+    Bt, Bb = named("Bt", align(Kf * (sums.a + q), K, role)), named("Bb", align(Kf * (sums.a - q), K, role))
     at_top, at_bottom = at_extremes(x, sampled)
     dx = cast(K * d.g - select(at_top, Bt, select(at_bottom, Bb, pick(Bo))), "dx")
     dgamma = named("dgamma", q * KAPPA)
-    return Graph("range backward", {"dx": dx, **parameter_gradients(dgamma, sums.W, per_element=False)})
+    return Graph("range backward", {"dx": dx, **gradients.parameters(dgamma, sums.W, per_element=False)})
 
 
 def printed_form(sampled: bool = False) -> Form:

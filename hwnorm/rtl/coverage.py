@@ -83,7 +83,7 @@ def _points(program: Program, node: Node) -> list[str]:
     match role:
         case Scaled(shift=(lo, hi)):
             return [f"{name} clamps", *(f"{name} shift {sh}" for sh in range(lo, hi + 1)), f"{name} loses bits"]
-        case Fixed() | Relative() if role.width is not None or (isinstance(role, Fixed) and role.clips):
+        case Fixed() | Relative() if role.width:
             least, most = _unlimited(program, node)
             below, above = (
                 [f"{name} below {kind.lo}"] * (least < kind.lo),

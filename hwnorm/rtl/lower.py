@@ -11,7 +11,7 @@ from typing import assert_never
 
 from hwnorm.fixed import Format, Rounding
 from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_constant, is_flag
-from hwnorm.precision import Fixed, Relative, Scaled, Type, Widened
+from hwnorm.precision import Fixed, Relative, Scaled, Type, Widened, quotient_shift
 from hwnorm.rtl.cells import Cell, Cells, Kind
 from hwnorm.schedule import Sweep
 from hwnorm.units import Divider, Gain, Multiplier, Root, Rounder, reciprocal_unit
@@ -156,12 +156,11 @@ class Lowering:
         return self.cells.port(unit, "product", 0 if a is b else min(corners), max(corners))
 
     def _divide(self, node: Node) -> Cell:
-        role = self.precision.role(node.role)
-        assert isinstance(role, Fixed)
+        frac = quotient_shift(node, self.types, self.precision)
         n, d, kind = self.stat(node.args[0]), self.stat(node.args[1]), self.types[node]
         if d.is_const and d.param & (d.param - 1) == 0:
-            return self.cells.left(n, role.frac - (d.param.bit_length() - 1))
-        unit = self.cells.unit(Divider(kind.format.width, role.frac), (n, d), f"divide_{node.name}")
+            return self.cells.left(n, frac - (d.param.bit_length() - 1))
+        unit = self.cells.unit(Divider(kind.format.width, frac), (n, d), f"divide_{node.name}")
         return self.cells.port(unit, "q", kind.lo, kind.hi)
 
     def _root(self, node: Node) -> Cell:
@@ -233,7 +232,7 @@ class Lowering:
         role = self.precision.role(node.role) if node.role else Relative(0, 0)
         assert isinstance(role, Relative)
         shift = self._difference(a, like, a.frac - like.frac - role.guard)
-        return shift, Format(role.width, 0) if role.width else self.types[node].format
+        return shift, self.types[node].format
 
     def _difference(self, a: Type, b: Type, constant: int) -> Cell:
         """The fraction bits of a less those of b, what both have in common left out."""

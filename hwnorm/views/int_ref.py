@@ -1,45 +1,29 @@
 """The graph in integers: the definition of every result, bit for bit.
 
 It runs as the hardware does, a sweep at a time over blocks of elements, with the values per group between the sweeps.
-Blocks are small enough to stay in cache and every array has the narrowest dtype that its bounds allow; past 63 bits a
-value is a Python integer. A value is ``v * 2**-frac``, where frac is one number or, for scaled values, one a group.
+Blocks are small enough to stay in cache. What an operation does to integers stands in ``arithmetic``; with ``compiled``
+a sweep is one loop of machine code instead, and gives the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 
-from hwnorm.fixed import Format, Ints, integer_dtype, saturate, shift_right
-from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_constant, is_flag
-from hwnorm.precision import Fixed, Precision, Relative, Scaled, Type, Types, Widened, quantise
+from hwnorm.fixed import Ints, integer_dtype
+from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_constant
+from hwnorm.precision import Precision, Type, Types
 from hwnorm.schedule import Schedule, Sweep, elementwise, schedule
-from hwnorm.units import Divider, Gain, Root, reciprocal_unit
+from hwnorm.views import compiled
+from hwnorm.views.arithmetic import Arithmetic
+from hwnorm.views.arithmetic import Value as Value
+from hwnorm.views.printed_loop import Loop
 
 FAR_TOO_WIDE = 1 << 20  # bits: nobody keeps such a value
 BLOCK = 1 << 17  # elements: the int32 intermediates of a few nodes fit a core's second-level cache
-
-
-class Value(NamedTuple):
-    """Integers with their fraction bits. Shape (groups, 1) per group, (groups, elements) per element; 1 group stands
-    for all."""
-
-    v: Ints
-    frac: int | Ints = 0
-
-    def real(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        exponent = -np.asarray(self.frac, dtype=np.float64)
-        return np.asarray(self.v.astype(np.float64) * np.exp2(exponent))
-
-    def of(self, groups: slice) -> Value:
-        """The same of some groups."""
-        v = self.v if len(self.v) == 1 else self.v[groups]
-        return Value(v, self.frac if isinstance(self.frac, int) or len(self.frac) == 1 else self.frac[groups])
 
 
 class BoundExceeded(AssertionError):
@@ -55,6 +39,8 @@ class Program:
     types: Types
     checked: bool = False  # compare every value with its register
     keeps: bool = True  # a sweep may leave a narrow value for a later one, in the place of what it comes from
+    compiled: bool = False  # sweeps as machine code where their values fit 63 bits: needs numba
+    printed: dict[tuple[Node, ...], Loop] = field(default_factory=dict)  # those sweeps, by what they find
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -98,6 +84,7 @@ class Run:
     def __init__(self, program: Program, inputs: dict[str, Value], setting: Setting) -> None:
         self.program, self.inputs, self.setting = program, inputs, setting
         self.types, self.precision = program.types, program.precision
+        self.arithmetic = Arithmetic(program.types, program.precision)
         self.values: dict[Node, Value] = {}
         streams = [inputs[n.name].v for n in program.graph if n.name in inputs and n.rate is Rate.ELEM]
         self.groups = max((len(stream) for stream in streams), default=1)
@@ -130,48 +117,47 @@ class Run:
         }
 
     def sweep(self, sweep: Sweep) -> None:
-        nodes = elementwise(self.program.graph, (*sweep.reduces, *sweep.writes))
+        results = {node: self._room(node) for node in (*sweep.reduces, *sweep.writes)}
+        nodes = elementwise(self.program.graph, results)
+        if not (self.program.compiled and compiled.sweep(self, nodes, results)):
+            self._sweep_blocks(nodes, results)
+        for node, v in results.items():
+            self.values[node] = Value(v, self.types[node].frac)
         for node in sweep.reduces:
-            self.values[node] = Value(np.zeros((self.groups, 1), self.dtype(node)), self.types[node].frac)
-        written: dict[Node, Ints] = {}
-        for node in sweep.writes:
-            kind = self.types[node]
-            written[node] = np.empty((self.groups, self.elements), integer_dtype(kind.lo, kind.hi))
+            self.check(node, self.values[node])
+        self._per_group(sweep.then)
+
+    def _room(self, node: Node) -> Ints:
+        """For what a sweep finds: streams empty, reductions at what they begin with."""
+        kind = self.types[node]
+        if node.rate is Rate.ELEM:
+            return np.empty((self.groups, self.elements), integer_dtype(kind.lo, kind.hi))
+        start = {Op.SUM: 0, Op.RMAX: kind.lo, Op.RMIN: kind.hi}[node.op]
+        return np.full((self.groups, 1), start, self.arithmetic.dtype(node))
+
+    def _sweep_blocks(self, nodes: tuple[Node, ...], results: dict[Node, Ints]) -> None:
         seen = {n: np.zeros((self.groups, 1), bool) for n in nodes if n.op is Op.FIRST}
         for groups, span in self._blocks():
             block = _Block(self, groups, span, seen)
             for node in nodes:
                 block.evaluate(node)
-            for node in sweep.reduces:
-                self._accumulate(node, groups, block.get(node.args[0]).v, first=span.start == 0)
-            for node in sweep.writes:
-                written[node][groups, span] = block.get(node).v
-        for node, stream in written.items():
-            self.values[node] = Value(stream, self.types[node].frac)
-        for node in sweep.reduces:
-            self.check(node, self.values[node])
-        self._per_group(sweep.then)
+            for node, result in results.items():
+                if node.rate is Rate.ELEM:
+                    result[groups, span] = block.get(node).v
+                else:
+                    _reduce(node.op, result[groups], block.get(node.args[0]).v, self.types[node.args[0]])
 
     def _blocks(self) -> Iterator[tuple[slice, slice]]:
         """Whole short groups together, or one long group in pieces."""
-        together = max(BLOCK // self.elements, 1)
-        for g in range(0, self.groups, together):
+        for groups in self.together():
             for e in range(0, self.elements, BLOCK):
-                yield slice(g, min(g + together, self.groups)), slice(e, min(e + BLOCK, self.elements))
+                yield groups, slice(e, min(e + BLOCK, self.elements))
 
-    def _accumulate(self, node: Node, groups: slice, v: Ints, first: bool) -> None:
-        whole = self.values[node].v[groups]  # a view
-        match node.op:
-            case Op.SUM:
-                whole += _total(v, self.types[node.args[0]])
-            case Op.RMAX:
-                part = v.max(axis=1, keepdims=True)
-                whole[:] = part if first else np.maximum(whole, part)
-            case Op.RMIN:
-                part = v.min(axis=1, keepdims=True)
-                whole[:] = part if first else np.minimum(whole, part)
-            case _:
-                raise AssertionError(f"{node!r} is no reduction")
+    def together(self) -> Iterator[slice]:
+        """Short groups together, long ones alone."""
+        some = max(BLOCK // self.elements, 1)
+        for g in range(0, self.groups, some):
+            yield slice(g, min(g + some, self.groups))
 
     def _per_group(self, nodes: tuple[Node, ...]) -> None:
         for node in nodes:
@@ -179,137 +165,20 @@ class Run:
             self.check(node, value)
             self.values[node] = value
 
+    def evaluate(self, node: Node, args: list[Value]) -> Value:
+        """One node, at either rate."""
+        if node.op is Op.INPUT:
+            held = self.inputs[node.name]
+            return Value(held.v.astype(self.arithmetic.dtype(node)), held.frac)
+        return (
+            self.arithmetic.loaded(node, self.setting) if node.op is Op.LAYER else self.arithmetic.evaluate(node, args)
+        )
+
     def check(self, node: Node, value: Value) -> None:
         if self.program.checked:
             kind, least, most = self.types[node], int(np.min(value.v)), int(np.max(value.v))
             if least < kind.lo or most > kind.hi:
                 raise BoundExceeded(f"{node!r} reached {least}..{most}, its bounds are {kind.lo}..{kind.hi}")
-
-    def dtype(self, node: Node) -> np.dtype[Any]:
-        """Per group int64 or Python integers; per element the narrowest that leaves a bit free for rounding."""
-        kind = self.types[node]
-        if node.rate is Rate.STAT:
-            return np.dtype(np.int64 if kind.format.width < 62 else object)
-        return integer_dtype(2 * kind.lo, 2 * kind.hi)
-
-    # One node, at either rate
-
-    def evaluate(self, node: Node, args: list[Value]) -> Value:
-        dtype = self.dtype(node)
-        match node.op:
-            case Op.INPUT:
-                value = self.inputs[node.name]
-                return Value(value.v.astype(dtype), value.frac)
-            case Op.LAYER:
-                assert callable(node.value)
-                loaded, exponent = quantise(Fraction(node.value(self.setting)), self.precision.role(node.role))
-                return Value(np.array([[loaded]], dtype), exponent)
-            case Op.CONST:
-                return Value(np.array([[node.value]], dtype))
-            case Op.ADD:
-                a, b, frac = self.meet(node.args, args, dtype)
-                return Value(a + b, frac)
-            case Op.SUB:
-                a, b, frac = self.meet(node.args, args, dtype)
-                return Value(a - b, frac)
-            case Op.MAX:
-                a, b, frac = self.meet(node.args, args, dtype)
-                return Value(np.maximum(a, b), frac)
-            case Op.GT:
-                a, b, _ = self.meet(node.args, args, self.common(node.args))
-                return Value(a > b)
-            case Op.EQ:
-                a, b, _ = self.meet(node.args, args, self.common(node.args))
-                return Value(a == b)
-            case Op.MUL:
-                a, b = (arg.v.astype(dtype, copy=False) for arg in args)
-                return Value(a * b, args[0].frac + args[1].frac)
-            case Op.SQUARE:
-                a = args[0].v.astype(dtype, copy=False)
-                return Value(a * a, args[0].frac + args[0].frac)
-            case Op.ABS:
-                return Value(np.abs(args[0].v.astype(dtype, copy=False)), args[0].frac)
-            case Op.SIGN:
-                return Value(np.sign(args[0].v))
-            case Op.SELECT:
-                return self._select(node, args, dtype)
-            case Op.CAST:
-                return self._cast(node, args[0], dtype)
-            case Op.ALIGN:
-                return self._align(node, args[0], args[1], dtype)
-            case Op.DIV:
-                role = self.precision.role(node.role)
-                assert isinstance(role, Fixed)
-                wide = np.int64 if self.types[node.args[0]].format.width + role.frac < 63 else object
-                unit = Divider(self.types[node].format.width, role.frac)
-                return Value(unit.compute(args[0].v.astype(wide), args[1].v.astype(wide)).astype(dtype), role.frac)
-            case Op.SQRT:
-                root, frac = Root(self._scaled(node).width).compute(args[0].v)
-                return Value(root, frac + args[0].frac // 2)
-            case Op.RECIP:
-                width = self._scaled(node).width
-                mantissa, frac = reciprocal_unit(self.precision.reciprocal, width, width).compute(args[0].v)
-                return Value(mantissa, frac - args[0].frac)
-            case Op.SUM | Op.RMAX | Op.RMIN | Op.FIRST | Op.LOG | Op.EXP:
-                raise AssertionError(f"{node!r} is not evaluated a value at a time")
-            case _:
-                assert_never(node.op)
-
-    def _scaled(self, node: Node) -> Scaled:
-        role = self.precision.role(node.role)
-        assert isinstance(role, Scaled)
-        return role
-
-    def meet(self, nodes: tuple[Node, ...], values: list[Value], dtype: np.dtype[Any]) -> tuple[Ints, Ints, Any]:
-        """Both at the finer one's fraction bits, which differ by a constant; a literal 0 has any scale."""
-        (a, b), (left, right) = values, (self.types[n] for n in nodes)
-        va, vb = a.v.astype(dtype, copy=False), b.v.astype(dtype, copy=False)
-        if _is_zero(nodes[0]) or _is_zero(nodes[1]):
-            return va, vb, b.frac if _is_zero(nodes[0]) else a.frac
-        if left.frac >= right.frac:
-            return va, vb << (left.frac - right.frac) if left.frac > right.frac else vb, a.frac
-        return va << (right.frac - left.frac), vb, b.frac
-
-    def common(self, nodes: tuple[Node, ...]) -> np.dtype[Any]:
-        """Wide enough for either operand of a comparison, at the finer one's fraction bits."""
-        kinds = [self.types[n] for n in nodes]
-        frac = max(kind.frac for kind in kinds)
-        return integer_dtype(min(k.lo << (frac - k.frac) for k in kinds), max(k.hi << (frac - k.frac) for k in kinds))
-
-    def _select(self, node: Node, args: list[Value], dtype: np.dtype[Any]) -> Value:
-        flag = args[0].v
-        if is_flag(node):
-            return Value(np.where(flag, args[1].v != 0, args[2].v != 0))
-        a, b, frac = self.meet(node.args[1:], args[1:], dtype)
-        if dtype.kind == "O" or node.rate is Rate.STAT:
-            return Value(np.where(flag, a, b), frac)
-        # Several times faster than np.where on operands that broadcast.
-        chosen = a * flag.view(np.int8) if _is_zero(node.args[2]) else b + flag.view(np.int8) * (a - b)
-        return Value(chosen, frac)
-
-    def _cast(self, node: Node, a: Value, dtype: np.dtype[Any]) -> Value:
-        match self.precision.role(node.role):
-            case Fixed(frac, _, rounding):
-                drop = _plain(a.frac - frac)
-                moved = shift_right(_roomy(a.v, drop), drop, rounding)
-                return Value(saturate(moved, self.types[node].format).astype(dtype, copy=False), frac)
-            case Scaled(width, base, (lo, hi)):
-                return Value(*Gain(width, base, lo, hi).compute(a.v, np.asarray(a.frac)))
-            case Widened(frac, extra):
-                left = np.clip(frac - np.asarray(a.frac), 0, extra)
-                return Value(a.v.astype(dtype) << left, a.frac + left)
-            case other:
-                raise AssertionError(f"{node!r}: cannot round to {other}")
-
-    def _align(self, node: Node, a: Value, like: Value, dtype: np.dtype[Any]) -> Value:
-        role = self.precision.role(node.role) if node.role else Relative(0, 0)
-        assert isinstance(role, Relative)
-        frac = like.frac + role.guard
-        drop = _plain(a.frac - frac)
-        moved = shift_right(_roomy(a.v, drop), drop)
-        if role.width:
-            moved = saturate(moved, Format(role.width, 0))
-        return Value(moved.astype(dtype, copy=False), frac)
 
 
 class _Block:
@@ -347,25 +216,17 @@ class _Block:
         return Value(first)
 
 
-def _is_zero(node: Node) -> bool:
-    return node.op is Op.CONST and node.value == 0
-
-
-def _plain(shift: int | Ints) -> int | Ints:
-    """One number where every group has the same: NumPy shifts by it faster."""
-    if isinstance(shift, int):
-        return shift
-    first = int(shift.flat[0])
-    return first if (shift == first).all() else shift
-
-
-def _roomy(v: Ints, drop: int | Ints) -> Ints:
-    """v in a dtype that holds it shifted left by the most that ``drop`` asks for."""
-    left = -int(np.min(drop))
-    if left <= 0 or v.dtype == object:
-        return v
-    reach = int(np.max(np.abs(v))).bit_length() + left
-    return v.astype(object) if reach > 62 else v.astype(np.int64)
+def _reduce(op: Op, whole: Ints, v: Ints, kind: Type) -> None:
+    """A block's elements into what the group has so far."""
+    match op:
+        case Op.SUM:
+            whole += _total(v, kind)
+        case Op.RMAX:
+            np.maximum(whole, v.max(axis=1, keepdims=True), out=whole)
+        case Op.RMIN:
+            np.minimum(whole, v.min(axis=1, keepdims=True), out=whole)
+        case _:
+            raise AssertionError(f"{op} is no reduction")
 
 
 def _total(v: Ints, kind: Type) -> Ints:

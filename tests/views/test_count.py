@@ -278,7 +278,7 @@ def by_force_executed(schedule: Schedule, inputs: dict[str, Any], setting: Setti
 
 
 def inputs_of(m: int, sampled: list[int], virtual: list[int]) -> dict[str, Any]:
-    names = ("mu", "sigma", "S", "c", "n", "R", "K", "B", "top", "bottom", "mu_v", "mu_s", "var", "c0")
+    names = ("mu", "sigma", "S", "c", "n", "R", "K", "B", "divisor", "top", "bottom", "mu_v", "mu_s", "var", "c0")
     streams = {name: [((7 * i + k) % 5 - 1.5) for i in range(m)] for k, name in enumerate(("x", "dy", "y", "xhat"))}
     parameters = {"gamma": 1.5, "beta": 0.25, "scale": 1.5, "shift": 0.5, "up": 1.0, "down": -1.0}
     thresholds = {"T": 0.5, "T0": 0.5, "T1": 1.5, "low": -1.0, "middle": 0.0, "high": 1.0}
