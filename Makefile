@@ -4,7 +4,7 @@ PYTHON ?= python3
 NETWORK ?= resnet110.yaml
 BIN := .venv/bin
 
-.PHONY: estimate test test-long regression lint reports validate-cost bench clean
+.PHONY: estimate test test-long regression bulk lint reports validate-cost bench clean
 
 # The main job: what normalization costs in a network. `make estimate NETWORK=mobilenet-v2`
 estimate: .venv/used
@@ -21,6 +21,10 @@ test-long: .venv/tested
 # `make regression SEED=2 ONLY=l1-` for other random groups, or some of the designs.
 regression: .venv/tested
 	$(BIN)/python tests/rtl/matrix.py --seed $(or $(SEED),1) --only '$(ONLY)'
+
+# Millions of elements through every entry, direction and width: an hour; it goes on where it stood.
+bulk: .venv/tested
+	$(BIN)/python tests/check/bulk.py -o reports/bulk.md
 
 lint: .venv/tested
 	$(BIN)/ruff check .
@@ -44,6 +48,7 @@ bench: .venv/tested
 	$(BIN)/python benchmarks/bench_estimate.py
 	$(BIN)/python benchmarks/bench_grid.py
 	$(BIN)/python benchmarks/bench_gates.py
+	$(BIN)/python benchmarks/bench_simulate.py
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
