@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hwnorm.cost.blocks import Family, Mapped, mapped
+from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.plan import TABLES, Plan
-from hwnorm.rtl.replay import rounded_depth
 
 Amounts = Counter[str]
 

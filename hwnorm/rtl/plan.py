@@ -19,8 +19,8 @@ from functools import cached_property
 
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
+from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
-from hwnorm.rtl.replay import rounded_depth
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program

@@ -11,15 +11,10 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
+from hwnorm.rtl.depth import rounded_depth
 from hwnorm.units.hdl import Block
 
-BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
 LATE_SPACE = 4  # promises that a late count does not know of, and one
-
-
-def rounded_depth(beats: int) -> int:
-    power = 1 << (beats - 1).bit_length()
-    return power if power <= BLOCK_WORDS else -(-beats // BLOCK_WORDS) * BLOCK_WORDS
 
 
 class Pointer:
