@@ -4,7 +4,7 @@ PYTHON ?= python3
 NETWORK ?= resnet110.yaml
 BIN := .venv/bin
 
-.PHONY: estimate test test-long regression lint reports bench clean
+.PHONY: estimate test test-long regression bulk lint reports validate-cost bench clean
 
 # The main job: what normalization costs in a network. `make estimate NETWORK=mobilenet-v2`
 estimate: .venv/used
@@ -22,6 +22,10 @@ test-long: .venv/tested
 regression: .venv/tested
 	$(BIN)/python tests/rtl/matrix.py --seed $(or $(SEED),1) --only '$(ONLY)'
 
+# Millions of elements through every entry, direction and width: an hour; it goes on where it stood.
+bulk: .venv/tested
+	$(BIN)/python tests/check/bulk.py -o reports/bulk.md
+
 lint: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,11 +38,17 @@ reports: .venv/used
 	$(BIN)/hwnorm reproduce fig4 --plot reports/fig4.svg > /dev/null
 	$(BIN)/hwnorm list norms --format markdown -o docs/catalogue.md
 
+# The cost model beside real synthesis, on engines that it was not fitted to; rewrites reports/cost-model-TARGET.md.
+validate-cost: .venv/tested
+	$(BIN)/python benchmarks/validate_cost.py --target $(or $(TARGET),ecp5)
+
 bench: .venv/tested
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python benchmarks/bench_reference.py
 	$(BIN)/python benchmarks/bench_estimate.py
+	$(BIN)/python benchmarks/bench_grid.py
 	$(BIN)/python benchmarks/bench_gates.py
+	$(BIN)/python benchmarks/bench_simulate.py
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

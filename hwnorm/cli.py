@@ -100,10 +100,10 @@ def _parser() -> _OneLineParser:
     estimate.add_argument("--batch", type=int, metavar="N", help="default: what the network names")
     estimate.add_argument("--phase", choices=("training", "forward", "backward", "inference"), default="training")
     estimate.add_argument("--accounting", choices=("paper", "executed"), help="default: both")
-    estimate.add_argument("--device", metavar="NAME|FILE", help="prices for energy; hwnorm list devices")
+    estimate.add_argument("--device", metavar="NAME|FILE", help="prices, or a measured device; hwnorm list devices")
     estimate.add_argument("--bits", type=int, default=8, metavar="B", help="width of x and y, 4 to 24; default 8")
     estimate.add_argument("--lanes", type=int, default=16, metavar="P", help="elements a cycle; default 16")
-    estimate.add_argument("--clock-mhz", type=float, default=200.0, metavar="F", help="default 200")
+    estimate.add_argument("--clock-mhz", type=float, metavar="F", help="default: the measured device's, else 200")
     estimate.add_argument("--onchip-kib", type=float, default=512.0, metavar="K", help="replay memory; default 512")
     estimate.add_argument("--dram-gbps", type=float, default=12.8, metavar="G", help="gigabytes a second; default 12.8")
     estimate.add_argument("--sampling-ratio", type=float, default=1 / 32, metavar="R", help="of ns, bs, fs, vdn; 1/32")
@@ -121,6 +121,8 @@ def _parser() -> _OneLineParser:
     reproduce = commands.add_parser("reproduce", parents=[printing], help="a paper's table or figure, computed")
     reproduce.set_defaults(run=_reproduce)
     reproduce.add_argument("name", metavar="NAME", help="fig4, table4, table1, adder-tree, theorem1")
+    reproduce.add_argument("--target", metavar="NAME", help="of table4: synthesise it there; hwnorm list targets")
+    reproduce.add_argument("--seeds", type=_whole, default=3, metavar="N", help="placements; default 3")
     reproduce.add_argument("--plot", type=Path, metavar="FILE", help="the figure, where it is one: .png, .svg or .pdf")
 
     hls = commands.add_parser(
@@ -173,6 +175,17 @@ def _parser() -> _OneLineParser:
         "--delay", choices=("both", "zero"), default="both", help="zero: without glitches, much faster; default both"
     )
     power.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the data; default 0")
+
+    characterize = commands.add_parser(
+        "characterize", parents=[printing], help="measure units and engines on a target, write a device file"
+    )
+    characterize.set_defaults(run=_characterize, parser=characterize)
+    characterize.add_argument("--target", metavar="NAME", help="hwnorm list targets")
+    characterize.add_argument("--seeds", type=_whole, default=3, metavar="N", help="placements; 0 for none; default 3")
+    characterize.add_argument("--engines", type=_positive, metavar="N", help="so many of them; default all")
+    characterize.add_argument("--points", type=Path, metavar="FILE", help="fit again to what was measured before")
+    characterize.add_argument("--device-file", type=Path, metavar="FILE", help="default the target's name, .json")
+    characterize.add_argument("--jobs", type=_positive, metavar="N", help="placements at a time; default one a core")
 
     doctor = commands.add_parser("doctor", parents=[printing], help="which optional packages were found")
     doctor.set_defaults(run=_doctor)
@@ -266,7 +279,7 @@ def _estimate(options: argparse.Namespace) -> int:
     if options.input_shape and ":" not in options.network:
         raise InputError("--input-shape is for package.module:callable: a file says its own")
     network = load_network(options.network, batch=options.batch, input_shape=options.input_shape)
-    machine = Machine(options.lanes, options.clock_mhz, options.onchip_kib, options.dram_gbps)
+    machine = Machine(options.lanes, onchip_kib=options.onchip_kib, dram_gbps=options.dram_gbps)
     LOG.info("counting %d normalization layers", len(network.layers))
     found = estimate(
         network,
@@ -277,6 +290,7 @@ def _estimate(options: argparse.Namespace) -> int:
         device=options.device,
         bits=options.bits,
         machine=machine,
+        clock_mhz=options.clock_mhz,
         sampling_ratio=options.sampling_ratio,
     )
     if not options.quiet:
@@ -319,9 +333,12 @@ def _list(options: argparse.Namespace) -> int:
             table = targets_table()
         case _:
             from hwnorm.cost.device import device_names, load_device
+            from hwnorm.cost.fabric import fabric_names, shipped
 
-            devices = [load_device(name) for name in device_names()]
-            table = Table(("device", "what it is", "source"), [[d.name, d.summary, d.source] for d in devices])
+            rows: list[list[str | int | float | None]] = []
+            rows += [[d.name, d.summary, d.source] for d in map(load_device, device_names())]
+            rows += [[f.name, f.summary, f.source] for f in map(shipped, fabric_names())]
+            table = Table(("device", "what it is", "source"), rows)
     _emit(options, table.render(options.format))
     return 0
 
@@ -329,7 +346,7 @@ def _list(options: argparse.Namespace) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     from hwnorm.report.reproduce import reproduce
 
-    found = reproduce(options.name)
+    found = reproduce(options.name, options.target, options.seeds, _line(options))
     if options.plot:
         from hwnorm.report import plots
 
@@ -545,6 +562,48 @@ def _steps(options: argparse.Namespace, title: str) -> Callable[[int, int, str],
         if watched:
             line = f"\r{title}: {done} of {total}, {what}"
             print(f"{line:<70}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    return told
+
+
+def _characterize(options: argparse.Namespace) -> int:
+    """The device file, what was measured beside it, and a table of errors."""
+    from datetime import date
+
+    from hwnorm.cost import characterise
+    from hwnorm.cost.fabric import POINTS
+    from hwnorm.report.cost_tables import errors_table
+
+    if (options.target is None) == (options.points is None):
+        options.parser.error("give --target NAME to measure, or --points FILE to fit again")
+    if options.points is None:
+        found = characterise.characterise(
+            options.target,
+            options.seeds,
+            date=date.today().isoformat(),
+            command=shlex.join(["hwnorm", *sys.argv[1:]]),
+            count=options.engines,
+            told=_line(options),
+            jobs=options.jobs,
+        )
+    else:
+        found = characterise.again(options.points)
+    target = options.device_file or Path(f"{found.device['name']}.json")
+    if options.points is None:
+        write_whole(target.with_suffix(POINTS), characterise.printed(found.points))
+    write_whole(target, characterise.printed(found.device))
+    _emit(options, errors_table(found.device, len(found.points["engines"])).render(options.format))
+    return 0
+
+
+def _line(options: argparse.Namespace) -> Callable[[str], None]:
+    """A line on stderr that says what runs, where somebody is watching; else the log does."""
+    watched = sys.stderr.isatty() and not options.quiet
+
+    def told(what: str) -> None:
+        if watched:
+            print(f"\r{what:<100}", end="", file=sys.stderr, flush=True)
+        LOG.info("%s", what)
 
     return told
 

@@ -112,6 +112,8 @@ HEAVY = ("amaranth", "matplotlib", "numba", "onnx", "torch")
         "from hwnorm import Engine; Engine('l1', 8, 2).forward([[1, 2]])",
         "from hwnorm import Engine; Engine('l1', 8, 32).count(); Engine('l2', 8, 32).count('inference')",
         "import hwnorm.norms.catalog, hwnorm.views.count, hwnorm.network.load",
+        "from hwnorm.cost.estimate import estimate; from hwnorm.network.load import load_network; "
+        "estimate(load_network('lenet5'), device='ecp5')",
     ],
 )
 def test_importing_and_counting_load_nothing_heavy(program: str) -> None:

@@ -37,6 +37,7 @@ class Report:
     elements: int
     groups: int
     seconds: float  # of the engine and the comparison
+    processor_s: float  # the same in the processor's time: what else runs on the machine does not count
     whole_s: float  # with stimuli and reference
 
     def __str__(self) -> str:
@@ -62,19 +63,19 @@ def bulk(folder: Folder, total: int, told: Callable[[int], None], seed: int = 0,
     each = max(min(wanted, IN_A_ROW), 1) if machine is None else max(min(-(-total // m), COMPILED // m), 1)
     if machine is None:
         machine = folder.bench(folder.netlist, streams, seed)
-    done, groups, spent, began = 0, 0, 0.0, time.perf_counter()
+    done, groups, spent, busy, began = 0, 0, 0.0, 0.0, time.perf_counter()
     while done < total:
         count = streams * each
         sequences = _sequences(folder, rng, streams, each, groups)
         queues = queues_of(folder.layouts, sequences)
         limit, quiet = folder.limits(sequences, 1)
-        start = time.perf_counter()
+        start, busy_before = time.perf_counter(), time.process_time()
         outcome = machine.run(queues, Stalls.none(), limit, quiet)
         compare(folder, sequences, queues, outcome)
-        spent += time.perf_counter() - start
+        spent, busy = spent + time.perf_counter() - start, busy + time.process_time() - busy_before
         groups, done = groups + count, done + count * m
         told(done)
-    return Report(how, done, groups, spent, time.perf_counter() - began)
+    return Report(how, done, groups, spent, busy, time.perf_counter() - began)
 
 
 def _sequences(folder: Folder, rng: np.random.Generator, streams: int, each: int, before: int) -> list[list[Segment]]:

@@ -24,8 +24,8 @@ from hwnorm.check.redundant import redundant
 from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, timed
 from hwnorm.gates import Mutant, mutants, mutated
 
-DRAWS = (24, 128)  # random streams for each survivor: in a round at least, at most
-ROUNDS = 4
+DRAWS = (24, 64)  # random streams for each survivor: in a round at least, at most
+ROUNDS = 3
 RESETS = 12
 TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
@@ -111,18 +111,20 @@ def _random(folder: Folder, seed: int, faults: int) -> Draw:
 
 
 def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> list[Mutant]:
-    """Each fault meets every sequence, each in a stream of its own; behind the faults, a design without one does."""
-    left: list[Mutant] = []
-    each = len(draw.sequences)
-    together = max((STREAMS - each) // each, 1)
-    for start in range(0, len(faults), together):
-        some = faults[start : start + together]
-        killed = _killed(folder, [fault for fault in some for _ in range(each)], draw, seed)
-        left += [fault for k, fault in enumerate(some) if not killed[k * each : (k + 1) * each].any()]
+    """Each fault meets every sequence, each in a stream of its own; behind the faults, a design without one does. What
+    is seen before the first resets already, as most are, is spared the rest."""
+    left, each = list(faults), len(draw.sequences)
+    for resets in (1, RESETS, 0):
+        together = max((STREAMS - each) // each, 1)
+        for some in [left[start : start + together] for start in range(0, len(left), together)]:
+            killed = _killed(folder, [fault for fault in some for _ in range(each)], draw, seed + resets, resets)
+            seen = {id(fault) for k, fault in enumerate(some) if killed[k * each : (k + 1) * each].any()}
+            left = [fault for fault in left if id(fault) not in seen]
     return left
 
 
-def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> Bools:
+def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int, resets: int) -> Bools:
+    """What is seen before so many resets, or in a run to the end that follows groups of a wrong length."""
     each = len(draw.sequences)
     streams = -(-(len(faults) + each) // BLOCK) * BLOCK
     repeats = -(-streams // each)
@@ -132,13 +134,15 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> 
     queues = _repeated(queues_of(folder.layouts, draw.sequences), streams)
     sound = slice(len(faults), streams)
     shown = np.zeros(streams, bool)
-    for outcome in broken_off(folder, bench, sequences, stalls, RESETS):
+    for outcome in broken_off(folder, bench, sequences, stalls, resets):
         compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound), whole=False)
         shown |= _wrong(queues, outcome)
-    limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
-    outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
-    compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound))
-    return np.asarray((shown | _missing(folder, sequences, queues, outcome))[: len(faults)])
+    if not resets:
+        limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
+        outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
+        compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound))
+        shown = _missing(folder, sequences, queues, outcome)
+    return np.asarray(shown[: len(faults)])
 
 
 def _repeated(queues: dict[str, Queue], streams: int) -> dict[str, Queue]:

@@ -21,8 +21,8 @@ from hwnorm.check.queues import Segment, queues_of
 from hwnorm.check.rows import Batch, batch_of
 from hwnorm.check.vectors import golden
 from hwnorm.errors import ToolFailed
+from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.design import Design
-from hwnorm.rtl.plan import rounded_depth
 
 STREAMS = 1024
 CYCLES = 5000  # for each random stream, if nobody stalls

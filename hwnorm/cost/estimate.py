@@ -4,163 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import hwnorm
-from hwnorm.cost.device import Device, load_device
-from hwnorm.cost.figure import Figure, Origin, weakest
-from hwnorm.cost.paper import PaperCost, paper_cost, ratio, saving
+from hwnorm.cost.device import load_device
+from hwnorm.cost.fabric import Fabric, find_fabric
+from hwnorm.cost.hardware import CLOCK, Hardware, hardware
+from hwnorm.cost.paper import PaperCost, ratio, saving
 from hwnorm.cost.placement import AS_IS, Placed, place, replaces
-from hwnorm.cost.streaming import Machine, Pass, Stream
+from hwnorm.cost.result import Counted, Result
+from hwnorm.cost.streaming import Machine, Stream
 from hwnorm.engine import Engine
 from hwnorm.network.model import Network
-from hwnorm.views.count import OPERATIONS, PHASES, OpCount, Phase
+from hwnorm.rtl.design import Design
+from hwnorm.views.count import PHASES, Phase
 
 PAPER_DEVICE = "de5-net-float32"
 DEFAULT_NORMS = ("l2", "l1")
 ACCOUNTINGS = ("paper", "executed")
-
-
-@dataclass(frozen=True)
-class Counted:
-    """One norm of a result: its closed formulas, and the engine that would run it in every layer that has it."""
-
-    count: OpCount
-    streams: dict[str, Stream]  # by direction; none for a norm without a datapath
-
-
-@dataclass(frozen=True)
-class Result:
-    """A network under one norm."""
-
-    name: str
-    phase: Phase
-    placed: tuple[Placed, ...]
-    counted: dict[str, Counted]  # by the norm that really stands at a layer
-    machine: Machine
-    device: Device | None
-    paper_device: Device
-
-    @cached_property
-    def formula_ops(self) -> dict[str, int]:
-        return _added(self.counted[norm].count.formula.times(often) for norm, often in self.often.items())
-
-    @cached_property
-    def executed_ops(self) -> dict[str, int] | None:
-        """None where a layer's norm has no datapath."""
-        tallies = {norm: self.counted[norm].count.executed for norm in self.often}
-        if any(tally is None for tally in tallies.values()):
-            return None
-        return _added(tally.times(self.often[norm]) for norm, tally in tallies.items() if tally is not None)
-
-    @cached_property
-    def often(self) -> dict[str, dict[str, int]]:
-        """Per norm: groups, and their elements, summed over the layers. Formulas are linear, so this is all they
-        need."""
-        sums: dict[str, dict[str, int]] = {}
-        for p in self.placed:
-            often = sums.setdefault(p.norm.name, {"1": 0, "m": 0, "s": 0, "v": 0})
-            often["1"] += p.groups
-            for symbol, size in p.sizes.items():
-                often[symbol] += p.groups * size
-        return sums
-
-    @cached_property
-    def passes(self) -> list[list[Pass]] | None:
-        """Per layer, per direction."""
-        if self.executed_ops is None:
-            return None
-        return [
-            [stream.time(p.groups, p.elements, self.machine) for stream in self.counted[p.norm.name].streams.values()]
-            for p in self.placed
-        ]
-
-    @property
-    def sweeps(self) -> dict[str, int]:
-        """Of the deepest norm, by direction."""
-        found: dict[str, int] = {}
-        for counted in self.counted.values():
-            for direction, traffic in counted.count.traffic.items():
-                found[direction] = max(found.get(direction, 0), traffic.sweeps)
-        return found
-
-    @property
-    def form(self) -> str:
-        forms = {counted.count.form for counted in self.counted.values() if counted.count.form}
-        return forms.pop() if len(forms) == 1 else "mixed" if forms else "none"
-
-    def traffic_bytes(self, what: str) -> int | None:
-        """Bytes that all sweeps read or write, wherever from."""
-        if self.executed_ops is None:
-            return None
-        bits: int = sum(
-            getattr(self.counted[norm].count.total_traffic, what) * often["m"] for norm, often in self.often.items()
-        )
-        return -(-bits // 8)
-
-    @property
-    def paper(self) -> PaperCost:
-        return paper_cost(self.formula_ops, self.paper_device)
-
-    @cached_property
-    def cost(self) -> dict[str, Figure]:
-        """Of the executed operations: cycles and seconds of the streaming engine, and energy where a device is
-        given."""
-        if self.passes is None:
-            return {}
-        flat = [p for layer in self.passes for p in layer]
-        found = {
-            "cycles": Figure(sum(p.cycles for p in flat), Origin.FITTED, 0),
-            "time_s": Figure(sum(p.seconds for p in flat), Origin.ASSUMED),
-            "dram_bytes": Figure(sum(p.dram_bytes for p in flat), Origin.ASSUMED),
-            "sram_bytes": Figure(sum(p.sram_bytes for p in flat), Origin.ASSUMED),
-        }
-        if self.device is not None:
-            found |= self._energy(self.device, flat)
-        return found
-
-    def _energy(self, device: Device, passes: list[Pass]) -> dict[str, Figure]:
-        arithmetic = Figure(0.0, Origin.CITED)
-        for norm, often in self.often.items():
-            tally = self.counted[norm].count.executed
-            assert tally is not None
-            for (operation, widths, symbol), times in tally.items():
-                arithmetic += device.cost(operation, "energy_pj", widths).times(times * often[symbol] * 1e-12)
-        sram = device.per_byte("sram", self.machine.onchip_kib).times(sum(p.sram_bytes for p in passes) * 1e-12)
-        dram = device.per_byte("dram").times(sum(p.dram_bytes for p in passes) * 1e-12)
-        sram, dram = (replace(f, origin=weakest(f.origin, Origin.ASSUMED)) for f in (sram, dram))  # as the bytes are
-        return {
-            "energy_j": arithmetic + sram + dram,
-            "energy_arithmetic_j": arithmetic,
-            "energy_sram_j": sram,
-            "energy_dram_j": dram,
-        }
-
-    def layers(self) -> list[dict[str, Any]]:
-        found = []
-        for index, p in enumerate(self.placed):
-            count = self.counted[p.norm.name].count
-            row: dict[str, Any] = {
-                "name": p.layer.name,
-                "kind": p.layer.kind,
-                "norm": p.norm.name,
-                "channels": p.layer.channels,
-                "height": p.layer.height,
-                "width": p.layer.width,
-                "elements_per_group": p.elements,
-                "groups": p.groups,
-                "formula_ops": count.formula.totals(p.groups, p.sizes),
-                "executed_ops": None if count.executed is None else count.executed.totals(p.groups, p.sizes),
-            }
-            if p.sampled:
-                row["sampled_per_group"] = p.sampled
-            if self.passes is not None:
-                row["cycles"] = sum(one.cycles for one in self.passes[index])
-                row["time_s"] = sum(one.seconds for one in self.passes[index])
-                row["memory_bound"] = any(one.memory_bound for one in self.passes[index])
-            found.append(row)
-        return found
 
 
 @dataclass(frozen=True)
@@ -243,13 +104,16 @@ def estimate(
     device: str | None = None,
     bits: int = 8,
     machine: Machine | None = None,
+    clock_mhz: float | None = None,
     sampling_ratio: float = 1 / 32,
 ) -> Estimate:
     """Count and price the network's normalizations under each of ``norms``.
 
     By default l2 and l1 in the place of every batch norm; in a network that has none, layer and layer-l1 in the place
     of its layer and rms norms, or as-is. ``batch`` replaces the network's own. ``device`` prices the executed
-    operations; the paper's accounting always has its Table IV. Errors name what is unknown or missing.
+    operations, or, if it is a measured one, says what the engines take on it and how fast they are: then they run at
+    that clock, unless ``clock_mhz`` gives another. The paper's accounting always has its Table IV. Errors name what is
+    unknown or missing.
     """
     names = default_norms(network) if norms is None else tuple(norms)
     if not names or isinstance(norms, str):
@@ -266,14 +130,27 @@ def estimate(
     if not 0 < sampling_ratio <= 1:
         raise ValueError(f"sampling_ratio must be above 0 and at most 1, not {sampling_ratio}")
     machine = machine or Machine()
-    priced = load_device(device) if device else None
+    if clock_mhz is not None:
+        machine = replace(machine, clock_mhz=clock_mhz)
+    fabric = find_fabric(device) if device else None
+    priced = load_device(device) if device and fabric is None else None
     results = []
     for name in names:
         placed = place(network, name, size, sampling_ratio)
         counted = {norm: _counted(norm, placed, phase, bits, machine) for norm in {p.norm.name for p in placed}}
-        results.append(Result(name, phase, tuple(placed), counted, machine, priced, load_device(PAPER_DEVICE)))
+        built = _hardware(fabric, counted)
+        own = machine
+        if built and CLOCK in built.figures and clock_mhz is None:
+            own = replace(machine, clock_mhz=built.figures[CLOCK].value)
+        results.append(Result(name, phase, tuple(placed), counted, own, priced, load_device(PAPER_DEVICE), built))
     accountings = (accounting,) if accounting else ACCOUNTINGS
-    return Estimate(network, size, phase, bits, tuple(results), accountings, _warnings(network, names))
+    warnings = [*_warnings(network, names), *(w for r in results if r.hardware for w in r.hardware.warnings)]
+    return Estimate(network, size, phase, bits, tuple(results), accountings, tuple(dict.fromkeys(warnings)))
+
+
+def _hardware(fabric: Fabric | None, counted: dict[str, Counted]) -> Hardware | None:
+    designs = [design for one in counted.values() for design in one.designs]
+    return hardware(fabric, designs) if fabric and designs else None
 
 
 def default_norms(network: Network) -> tuple[str, ...]:
@@ -287,18 +164,12 @@ def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: 
     """The count of a norm, with registers wide enough for its longest group: one engine serves all layers."""
     engine = Engine(norm, bits, max_elements=max(p.elements for p in placed if p.norm.name == norm))
     count = engine.count(phase)
-    streams = {
-        direction: Stream.of(engine, direction, traffic, machine.lanes) for direction, traffic in count.traffic.items()
-    }
-    return Counted(count, streams)
-
-
-def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total = dict.fromkeys(OPERATIONS, 0)
-    for one in counts:
-        for name, times in one.items():
-            total[name] += times
-    return total
+    streams, designs = {}, []
+    for direction, traffic in count.traffic.items():
+        external = engine.max_elements * traffic.replayed > machine.onchip_bits
+        designs.append(Design(engine, direction, machine.lanes, external))
+        streams[direction] = Stream.of(designs[-1], traffic)
+    return Counted(count, streams, tuple(designs))
 
 
 def _paper_comparison(ours: PaperCost, theirs: PaperCost) -> dict[str, float | None]:

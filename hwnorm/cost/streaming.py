@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from hwnorm.engine import Engine
 from hwnorm.rtl.design import Design
 from hwnorm.views.count import Traffic
+
+CLOCK_MHZ = 200.0  # where nobody says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Machine:
     """The engine's surroundings."""
 
     lanes: int = 16
-    clock_mhz: float = 200.0
+    clock_mhz: float = CLOCK_MHZ
     onchip_kib: float = 512.0
     dram_gbps: float = 12.8  # gigabytes a second: one channel of 64-bit DDR3-1600
 
@@ -35,6 +36,10 @@ class Machine:
         for name in ("clock_mhz", "onchip_kib", "dram_gbps"):
             if not 1e-6 <= getattr(self, name) <= 1e12:
                 raise ValueError(f"{name} must be from 1e-6 to 1e12, not {getattr(self, name)}")
+
+    @property
+    def onchip_bits(self) -> float:
+        return self.onchip_kib * 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +63,14 @@ class Stream:
     overhead: int
 
     @classmethod
-    def of(cls, engine: Engine, direction: str, traffic: Traffic, lanes: int) -> Stream:
-        plan = Design(engine, direction, lanes).plan
+    def of(cls, design: Design, traffic: Traffic) -> Stream:
+        plan = design.plan
         return cls(traffic, len(plan.sweeps), plan.min_beats, plan.overhead)
 
     def time(self, groups: int, elements: int, machine: Machine) -> Pass:
         beats = ceil(elements / machine.lanes)
         cycles = self.sweeps * (beats - 1) + (groups - 1) * max(beats, self.interval) + self.overhead
-        on_chip = elements * self.traffic.replayed <= machine.onchip_kib * 8192
+        on_chip = elements * self.traffic.replayed <= machine.onchip_bits
         total = groups * elements
         again = self.traffic.read - self.traffic.first
         sram_bits = 2 * again if on_chip else 0  # written once and read once

@@ -106,6 +106,11 @@ def backward(per_element: bool = False) -> Graph:
     return Graph("l2 backward", {"dx": dx, **gradients.parameters(dgamma, sums.W, per_element)})
 
 
+def sum_of_outputs(b: int, m: int) -> int:
+    """|xhat| of the m - s elements outside a sample is at most 2**b * s / sqrt(s - 1), most where s is a third of m."""
+    return (2 * m * isqrt(m) // 5 + m) << b
+
+
 def sampled_backward() -> Graph:
     """The same where statistics look at a sample: q / sigma = HM / V, exactly.
 
@@ -119,7 +124,7 @@ def sampled_backward() -> Graph:
     J = named("J", align(Kf * pull, K, "slope"))
     C = named("C", align(Kf * sums.a, J, "through") - align(J * stat("mu", "saved"), J))
     dx = cast(K * d.g - picker(sampled=True)(align(J * x + C, K)), "dx")
-    dgamma = named("dgamma", cast(sums.HM * stat("R", "saved"), "q"), d.bound(lambda b, m: m * (isqrt(m) + 1) << b))
+    dgamma = named("dgamma", cast(sums.HM * stat("R", "saved"), "q"), d.bound(sum_of_outputs))
     return Graph("l2 backward, sampled", {"dx": dx, "dgamma": dgamma, "dbeta": sums.W})
 
 

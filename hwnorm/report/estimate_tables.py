@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hwnorm.cost.counters import counters
-from hwnorm.cost.estimate import Estimate, Result
+from hwnorm.cost.estimate import Estimate
+from hwnorm.cost.figure import Figure, weakest
+from hwnorm.cost.result import Result
 from hwnorm.report.table import Cell, Table
 from hwnorm.views.count import OPERATIONS
 
-UNITS = {"cycles": "cycles", "time_s": "s", "dram_bytes": "bytes", "sram_bytes": "bytes"}
+UNITS = {
+    **{"cycles": "cycles", "time_s": "s", "dram_bytes": "bytes", "sram_bytes": "bytes", "fmax_mhz": "MHz"},
+    **{"lut": "LUTs", "ff": "flip-flops", "dsp": "multipliers", "bram": "block RAMs", "area_um2": "um2"},
+}
+LABELS = {"fmax_mhz": "clock", "area_um2": "area"}
 
 
 def headline(estimate: Estimate) -> str:
@@ -57,10 +65,9 @@ def costs(estimate: Estimate) -> Table:
             rows.append([f"bytes {what}", "bytes", "", *(r.traffic_bytes(what) for r in estimate.results)])
         for name in dict.fromkeys(name for r in estimate.results for name in r.cost):
             figures = [r.cost.get(name) for r in estimate.results]
-            origin = next(f.origin.value for f in figures if f)
-            label = name.removesuffix("_s").removesuffix("_j").replace("_", " ")
+            label = LABELS.get(name) or name.removesuffix("_s").removesuffix("_j").replace("_", " ")
             unit = UNITS.get(name) or name.rpartition("_")[2].upper()
-            rows.append([label, unit, origin, *(f.value if f else None for f in figures)])
+            rows.append([label, unit, _origin(figures), *(f.value if f else None for f in figures)])
     if "paper" in estimate.accountings:
         papers = [r.paper for r in estimate.results]
         for label, unit, name in (
@@ -71,6 +78,13 @@ def costs(estimate: Estimate) -> Table:
         ):
             rows.append([label, unit, getattr(papers[0], name).origin.value, *(getattr(p, name).value for p in papers)])
     return Table(("cost", "unit", "origin", *(r.name for r in estimate.results)), rows, "Cost")
+
+
+def _origin(figures: Sequence[Figure | None]) -> str:
+    """The weakest, and the mean error that it has been found to have."""
+    known = [figure for figure in figures if figure]
+    error = max((figure.error_pct or 0 for figure in known), default=0)
+    return weakest(*(figure.origin for figure in known)).value + (f", {error:.2g} %" if error else "")
 
 
 def comparison(estimate: Estimate) -> Table:

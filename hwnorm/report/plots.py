@@ -12,7 +12,8 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnorm.cost.estimate import Estimate, Result
+from hwnorm.cost.estimate import Estimate
+from hwnorm.cost.result import Result
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.views.count import OPERATIONS
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 
 from hwnorm.rtl.cells import Cell, Kind, parts
-from hwnorm.rtl.plan import TABLES, Plan, rounded_depth
+from hwnorm.rtl.depth import rounded_depth
+from hwnorm.rtl.plan import TABLES, Plan
 
 ADDERS = (Kind.ADD, Kind.SUB)
 COMPARATORS = (Kind.GT, Kind.EQ, Kind.MAX, Kind.MIN)

@@ -19,6 +19,7 @@ from functools import cached_property
 
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
+from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
@@ -30,7 +31,6 @@ TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
 QUEUE_LATENCY = 2  # cycles from a beat's results to the port
-BLOCK_WORDS = 512  # of a block RAM at its widest: larger memories are rounded up to as many, smaller to a power of two
 HANDOVER = 2  # cycles from a stage's token, or a complete table, to a sweep that is ready to issue
 FILLING = 1  # cycles from a stage's token to the first value of a table
 
@@ -388,12 +388,6 @@ class Plan:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
         return 1 << (sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY).bit_length()
-
-
-def rounded_depth(beats: int) -> int:
-    """Words of a memory that holds so many beats, and one: an address that wanders leaves one out."""
-    power = 1 << beats.bit_length()
-    return power if power <= BLOCK_WORDS else -(-(beats + 1) // BLOCK_WORDS) * BLOCK_WORDS
 
 
 def _roots(cells: set[Cell]) -> set[Cell]:

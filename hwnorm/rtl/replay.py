@@ -11,7 +11,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
-from hwnorm.rtl.plan import rounded_depth
+from hwnorm.rtl.depth import rounded_depth
 from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 

@@ -49,6 +49,7 @@ class Report:
     passed: tuple[str, ...]
     skipped: tuple[str, ...]
     coverage: Coverage
+    seconds: float  # of all tests, without building
 
     def __str__(self) -> str:
         tests = ", ".join(self.passed)
@@ -108,11 +109,11 @@ def simulate(
         (home / "job.json").write_text(json.dumps(job), encoding="utf-8")
         command = [sys.executable, "-m", "hwnorm.rtl.cocotb_worker", str(home / "job.json")]
         code = process.run(command, home, "log", 2 * limit_s)
-        passed, skipped = _results(home, f"{top} on {simulator.name}", code)
+        passed, skipped, seconds = _results(home, f"{top} on {simulator.name}", code)
     counts = about["vectors"]
     groups = counts["groups"] + len(vectors.files.get("groups_in.hex", ()))
     elements = counts["elements"] + len(vectors.files.get("stream_in.hex", ()))
-    return Report(top, simulator, groups, elements, passed, skipped, coverage)
+    return Report(top, simulator, groups, elements, passed, skipped, coverage, seconds)
 
 
 def _random(about: dict[str, Any], seed: int, elements: int) -> tuple[Vectors, Coverage]:
@@ -134,8 +135,8 @@ def _random(about: dict[str, Any], seed: int, elements: int) -> tuple[Vectors, C
     return vectors, coverage
 
 
-def _results(home: Path, what: str, code: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The tests that passed, and those that were skipped."""
+def _results(home: Path, what: str, code: int) -> tuple[tuple[str, ...], tuple[str, ...], float]:
+    """The tests that passed, those that were skipped, and how long all took."""
     path = home / "results.xml"
     try:
         found = ElementTree.parse(path).getroot()
@@ -153,7 +154,7 @@ def _results(home: Path, what: str, code: int) -> tuple[tuple[str, ...], tuple[s
         (skipped if case.find("skipped") is not None else passed).append(name)
     if code or not passed:
         raise ToolFailed(f"{what}: no test has passed (exit code {code}): {process.reason(home, 'log')}")
-    return tuple(passed), tuple(skipped)
+    return tuple(passed), tuple(skipped), sum(float(case.get("time", 0)) for case in found.iter("testcase"))
 
 
 # Tools

@@ -21,7 +21,8 @@ from typing import Any
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.synth import cache, harness, packing, process
 from hwnorm.synth.critical import describe
-from hwnorm.synth.hierarchy import by_instance, source_names
+from hwnorm.synth.feeds import CONSTANT, CONSTANTS, FEED, carry_feeds
+from hwnorm.synth.hierarchy import TOP_KEY, by_instance, source_names
 from hwnorm.synth.nextpnr import NETLIST, Nextpnr, find_nextpnr, place
 from hwnorm.synth.result import KINDS, Fmax, Resources, Synthesis
 from hwnorm.synth.targets import Target, find_target
@@ -30,7 +31,7 @@ from hwnorm.synth.yosys import Yosys, find_yosys
 Json = dict[str, Any]
 Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
 HIERARCHY = "hierarchy.json"
-PLACEMENT = "(placement)"  # what the placer counts beyond the netlist: constants, feeds of carry chains
+PLACEMENT = "(placement)"  # what the placer counts beyond the netlist
 WRONG_INPUT = ("not found!", "syntax error", "is not part of the design", "undeclared", "not declared")
 
 
@@ -163,7 +164,10 @@ def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:
     if module is None:
         raise ToolFailed(f"yosys wrote no module {top}")
     packed = packing.pack(module) if job.pack else Counter[str]()
-    parts = by_instance(module, names)
+    feeds = carry_feeds(module) if job.target.feeds else Counter[str]()
+    parts = by_instance(module, names, {name: Counter({FEED: number}) for name, number in feeds.items()})
+    if job.target.feeds:
+        parts.setdefault(TOP_KEY, Counter())[CONSTANT] += CONSTANTS
     total = sum(parts.values(), Counter[str]())
     if not total:
         raise InputError(f"{top} synthesises to nothing: are its clock and its outputs among its ports?")
@@ -217,6 +221,7 @@ def _result(job: _Job, placer: Nextpnr | None, netlist: Json, placed: dict[int, 
         fmax=fmax,
         critical_path=path,
         breakdown=breakdown,
+        parts=netlist["parts"],
         cells=netlist["cells"],
         packed=netlist["packed"],
         utilisation=used,

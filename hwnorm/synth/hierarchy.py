@@ -9,6 +9,7 @@ goes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from hwnorm.synth.netlist import Bit, Netlist
@@ -90,13 +91,17 @@ def _outputs(cell: Json) -> list[Bit]:
     return [b for p, bits in cell["connections"].items() if directions.get(p) == "output" for b in bits]
 
 
-def by_instance(module: Json, names: Names) -> dict[str, Counter[str]]:
-    """Cell types by instance, at the first level of the hierarchy that has several instances or logic of its own."""
+def by_instance(
+    module: Json, names: Names, beside: Mapping[str, Counter[str]] | None = None
+) -> dict[str, Counter[str]]:
+    """Cell types by instance, at the first level of the hierarchy that has several instances or logic of its own.
+    ``beside``: what a placer puts beside a cell."""
     tallies: dict[Scope, Counter[str]] = defaultdict(Counter)
     for name, scope in scopes(module, names).items():
         kind = module["cells"][name]["type"]
         if not kind.startswith("$"):
             tallies[scope][kind] += 1
+            tallies[scope].update((beside or {}).get(name, {}))
     depth = 0
     while len({scope[: depth + 1] for scope in tallies}) == 1 and all(len(scope) > depth for scope in tallies):
         depth += 1

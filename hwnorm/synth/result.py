@@ -68,6 +68,7 @@ class Synthesis:
     fmax: Fmax
     critical_path: str | None  # of the median seed
     breakdown: Mapping[str, Resources]
+    parts: Mapping[str, Mapping[str, int]]  # the same by cell type
     cells: Mapping[str, int]  # by type, as yosys and the packing pass left them
     packed: Mapping[str, int]  # what moved into block RAMs and multipliers
     utilisation: Mapping[str, int]  # as the placer names it

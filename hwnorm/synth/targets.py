@@ -14,7 +14,8 @@
 ``lutram`` is those of them that are memory. ``dsp`` is multipliers (Cyclone V and Gowin put several into a block;
 Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two RAMB18.
 
-For ECP5, nextpnr's own counts replace these in the totals: it knows what feeds carry chains and constants.
+For ECP5, what nextpnr adds to carry chains is counted with them (hwnorm/synth/feeds.py), and nextpnr's own counts are
+the totals where it has run: they are the same.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hwnorm.errors import InputError, did_you_mean
+from hwnorm.synth.feeds import CONSTANT, FEED
 
 Weights = Mapping[str, float]
 
@@ -53,8 +55,10 @@ class Target:
     place_options: tuple[str, ...] = ()
     placed: Mapping[str, str] = field(default_factory=dict)  # lut, ff, dsp, bram -> nextpnr's own count of it
     harness: str | None = None  # the flip-flop to close ports with, where a placer knows no out-of-context
+    feeds: bool = False  # the placer adds cells to carry chains (hwnorm.synth.feeds)
     packs: bool = False  # flip-flops move into block RAMs and multipliers (hwnorm.synth.packing)
     notes: tuple[str, ...] = ()
+    capacity: Mapping[str, int] = field(default_factory=dict)  # lut, ff, dsp, bram of the device
 
     def commands(self, top: str) -> list[str]:
         """For yosys, between reading the design and writing the netlist."""
@@ -92,6 +96,7 @@ LATTICE = Cells(
         **_each("LUT4"),
         **_each("CCU2C CCU2D CCU2 WIDEFN9", 2),
         **_each("TRELLIS_DPR16X4 DPR16X4", 6),
+        **{FEED: 2, CONSTANT: 1},
     },
     ff=_each("TRELLIS_FF FD1P3IX FD1P3JX FD1P3BX FD1P3DX"),
     dsp=_each("MULT18X18D MULT9X9 MULT18X18 MULT18X36 MULT36X36"),
@@ -179,8 +184,10 @@ _ALL = (
             *("--placer-heap-timingweight", "100"),  # at its own choice, 10, a tenth of the speed is left lying
         ),
         placed={"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram": "DP16KD"},
+        feeds=True,
         packs=True,
         notes=(INSIDE,),
+        capacity={"lut": 83640, "ff": 83640, "dsp": 156, "bram": 208},
     ),
     Target(
         "ice40-up5k",
@@ -194,6 +201,7 @@ _ALL = (
         place_options=("--up5k", "--package", "sg48", *_ICE40_PLACE),
         harness="SB_DFF",
         notes=(INSIDE, "nextpnr times every multiplier of this device as if it were registered"),
+        capacity={"lut": 5280, "ff": 5280, "dsp": 8, "bram": 30},
     ),
     Target(
         "ice40-hx8k",

@@ -99,7 +99,7 @@ class Rounder:
         """Bits of a result below its sign."""
         return self.result.width - self.result.signed
 
-    def _clips(self, v: Format) -> bool:
+    def clips(self, v: Format) -> bool:
         """Whether any value leaves the result's format."""
         lo, hi = (int(shift_right(np.array(end, dtype=object), self.shift_lo)) for end in (v.lo, v.hi))
         return lo < self.result.lo or hi + 1 > self.result.hi
@@ -109,7 +109,7 @@ class Rounder:
         emit = max(v.width, self.shift_hi + self._room + 1)
         load = self.shift_lo + self._room - 1
         events = {"load": load, "emit": emit}
-        if self._clips(v):
+        if self.clips(v):
             events["past"] = emit + self._room
         return Timing(emit + 2, emit + 2, events, least=max(-load, 0), serial=True)
 
@@ -126,7 +126,7 @@ class Rounder:
         from hwnorm.units.serial import countdown
 
         block = Block("rounder")
-        m, room, clips = block.m, self._room, self._clips(v)
+        m, room, clips = block.m, self._room, self.clips(v)
         clear, bit = block.input("clear"), block.input("bit")
         load, emit = block.input("load"), block.input("emit")
         past = block.input("past") if clips else None

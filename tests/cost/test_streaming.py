@@ -8,6 +8,7 @@ import pytest
 
 from hwnorm.cost.streaming import Machine, Pass, Stream
 from hwnorm.engine import Engine
+from hwnorm.rtl.design import Design
 from hwnorm.views.count import Traffic
 
 # A norm of three sweeps that reads 8 bits in each and writes 8: L1's forward pass
@@ -20,7 +21,7 @@ KEEPING = Stream(
 
 def of(norm: str, direction: str, lanes: int = 16, elements: int = 1 << 16) -> Stream:
     engine = Engine(norm, 8, max_elements=elements)
-    return Stream.of(engine, direction, engine.count(direction).traffic[direction], lanes)  # type: ignore[arg-type]
+    return Stream.of(Design(engine, direction, lanes), engine.count(direction).traffic[direction])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import cast
 
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.report.reproduce.result import Reproduction
@@ -17,7 +18,14 @@ NAMES: dict[str, str] = {
 }
 
 
-def reproduce(name: str) -> Reproduction:
+def reproduce(
+    name: str, target: str | None = None, seeds: int = 3, told: Callable[[str], None] = lambda _: None
+) -> Reproduction:
+    """``target``: table4 synthesised there, with placements of so many seeds."""
+    if target is not None:
+        if name != "table4":
+            raise InputError(f"{name} is not of a target: --target is for table4")
+        return cast("Reproduction", import_module(f"{__name__}.table4_today").build(target, seeds, told))
     if name not in NAMES:
         raise InputError(f"nothing to reproduce by the name of {name!r}: {did_you_mean(name, NAMES)}")
     build: Callable[[], Reproduction] = import_module(f"{__name__}.{name.replace('-', '_')}").build

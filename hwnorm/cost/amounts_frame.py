@@ -1,0 +1,92 @@
+"""What stands around sweeps and stages: controls, memories and their addresses, queues, registers of a layer.
+
+Read off the plan, as the hardware is (hwnorm/rtl/control.py, replay.py, engine.py). Memories are mapped exactly
+(hwnorm/cost/blocks.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hwnorm.cost.blocks import Family, Mapped, mapped
+from hwnorm.rtl.depth import rounded_depth
+from hwnorm.rtl.plan import TABLES, Plan
+
+Amounts = Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    words: int
+    width: int
+    clocked: bool = True
+
+
+def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
+    """With the instance that their outputs' multiplexers end up in: replays before a sweep, tables in the last one,
+    queues behind those that write."""
+    lanes = plan.shape.lanes
+    for sweep in plan.sweeps:
+        here = f"sweep_{sweep.number}"
+        if sweep.number > 1 and not plan.shape.external:
+            width = sum(c.format.width for c in sweep.arriving.values()) * lanes
+            yield here, Memory(rounded_depth(plan.replay_depth(sweep.number)), width)
+        if sweep.writes:
+            word = sum(c.format.width for c in sweep.writes.values())
+            told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
+            yield "frame", Memory(plan.output_depth(sweep.number), word * lanes + told, clocked=False)
+            if plan.tabulated and sweep is plan.sweeps[-1]:
+                for _ in range(lanes):
+                    yield here, Memory(TABLES * plan.table_size, word)
+
+
+def memory_amounts(memory: Memory, family: Family) -> Amounts:
+    cells = mapped(family, memory.words, memory.width, memory.clocked)
+    ways = cells.ways if cells.ways > 1 else 0
+    found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways, "memory_register_bits": cells.bits})
+    found[_selected(cells)] += cells.selected
+    if memory.clocked and cells.kind == "distributed":  # read at once, and so through registers of its own
+        found["read_register_bits"] += 2 * memory.width
+    elif memory.clocked and cells.ways > 1:  # a multiplexer stands between the block and its register
+        found["read_register_bits"] += memory.width
+    return found
+
+
+def _selected(cells: Mapped) -> str:
+    """Multiplexers by their kind: what one of many ways costs grows with the ways."""
+    if cells.ways < 3:
+        return "selected_bits"
+    if cells.kind == "distributed":
+        return "ram_selected_bits"
+    return (
+        "wide_selected_bits" if cells.ways <= 8 else "deep_selected_bits" if cells.ways <= 16 else "huge_selected_bits"
+    )
+
+
+def frame_amounts(plan: Plan) -> Amounts:
+    shape, found = plan.shape, Amounts(engine=1)
+    lanes, beats = shape.lanes, max(shape.max_beats - 1, 1).bit_length()
+    for sweep in plan.sweeps:
+        found["controls"] += 1
+        found["beat_counter_bits"] += beats
+        if shape.partial:
+            found["lane_counter_bits"] += (lanes - 1).bit_length()
+        if sweep.number > 1 and not shape.external:
+            depth = rounded_depth(plan.replay_depth(sweep.number))
+            found["address_bits"] += 2 * (depth - 1).bit_length()
+            found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
+            found["space_bits"] += depth.bit_length() if plan.may_fill(sweep.number) else 0
+        if sweep.writes:
+            bits = (plan.output_depth(sweep.number) - 1).bit_length()
+            found["address_bits"] += 2 * bits
+            found["space_bits"] += 2 * bits
+            found["queues"] += 1
+            if shape.partial:
+                found["kept_lanes"] += lanes
+    if shape.partial and not shape.fixed:
+        found["kept_lanes"] += lanes
+    found["layer_bits"] = sum(c.format.width for c in plan.lowering.registers.values())
+    found["layers"] = int(bool(plan.lowering.registers))
+    return found

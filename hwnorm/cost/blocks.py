@@ -1,0 +1,141 @@
+"""Which memories become block RAM and which distributed RAM, and which products multipliers: yosys' own rules, exactly.
+
+``memory_libmap`` weighs every RAM that a family has by the cost that its library states: so much a block, half a point
+a bit of multiplexer where a memory is deeper than a block, two points for a read port of its own; the cheapest wins,
+registers at a point a bit among them where a memory is read in the same cycle. A block's word is filled up to a whole
+number of bytes; what lies at other addresses may share a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from hwnorm.rtl.cells import Cell, parts
+
+MUX, PORT_OF_ITS_OWN = 0.5, 2.0
+REGISTERS = "registers"
+LEAST_FACTOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ram:
+    """One kind of RAM cell as a family's library has it. ``widths`` by the address bits that they take."""
+
+    kind: str  # block, distributed
+    address_bits: int  # at the least width
+    widths: tuple[int, ...]
+    cost: float
+    byte: int = 0
+    clocked: bool = True  # is read with a clock; the others are read either way
+    scaled: float = 0.0  # the part of its cost that goes with the bits in use
+    counts: int = 1  # for as many of the smaller kind
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What yosys knows of a family's memories and multipliers."""
+
+    rams: tuple[Ram, ...]
+    factors: tuple[int, int] | None = None  # of a multiplier: bits of the wider and of the narrower one
+    least_product: int = 0  # bits of a product that is worth one
+    slice_bits: int = 18  # of a factor that needs several
+    signed: bool = False  # its multipliers know signed numbers alone
+    luts_of_ram: int = 0  # of a cell of distributed RAM
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """``cells`` RAM cells of a kind, behind ``selected`` bits of multiplexers, ``selects`` gates in front."""
+
+    kind: str
+    cells: int
+    selected: int = 0
+    ways: int = 1
+    bits: int = 0
+
+
+ECP5 = Family(
+    (
+        Ram("distributed", 4, (4,), 4, clocked=False),
+        Ram("block", 14, (1, 2, 4, 9, 18), 128, byte=9),
+        Ram("block", 14, (1, 2, 4, 9, 18, 36), 128, byte=9),
+    ),
+    factors=(18, 18),
+    luts_of_ram=6,
+)
+ICE40_UP = Family((Ram("block", 11, (2, 4, 8, 16), 64, byte=1),), factors=(16, 16), least_product=11, slice_bits=16)
+_NARROW = (1, 2, 4, 9, 18)
+XILINX_7 = Family(
+    (
+        Ram("distributed", 5, (4,), 8, clocked=False, scaled=8),
+        Ram("distributed", 6, (2,), 8, clocked=False, scaled=8),
+        Ram("distributed", 5, (6,), 8, clocked=False, scaled=7),
+        Ram("distributed", 6, (3,), 8, clocked=False, scaled=7),
+        Ram("block", 14, _NARROW, 129, byte=9),
+        Ram("block", 15, (*_NARROW, 36), 257, byte=9, counts=2),
+        Ram("block", 14, (*_NARROW, 36), 129, byte=9),
+        Ram("block", 15, (*_NARROW, 36, 72), 257, byte=9, counts=2),
+    ),
+    factors=(25, 18),
+    least_product=9,
+    signed=True,
+    luts_of_ram=4,
+)
+FAMILIES: Mapping[str, Family] = {"ecp5": ECP5, "ice40-up5k": ICE40_UP, "xilinx": XILINX_7}
+
+
+@cache
+def mapped(family: Family, words: int, width: int, clocked: bool) -> Mapped:
+    """The cells of a memory with one port to write and one to read."""
+    best, least = Mapped(REGISTERS, 0, bits=words * width), float(words * width)
+    for ram in family.rams:
+        if ram.clocked and not clocked:
+            continue
+        chosen, cost = _geometry(ram, words, width)
+        if cost < least:
+            best, least = chosen, int(cost)
+    return best
+
+
+def _geometry(ram: Ram, words: int, width: int) -> tuple[Mapped, float]:
+    found: tuple[Mapped, float] | None = None
+    for step, unit in enumerate(ram.widths):
+        byte = ram.byte if 0 < ram.byte <= unit else unit
+        filled = -(-width // byte) * byte
+        # of a RAM that addresses words alone, the width takes no address bits
+        ways = -(-words // (1 << (ram.address_bits - (step if len(ram.widths) > 1 else 0))))
+        cells = -(-ways * filled // unit)
+        selected = (ways - 1) * width
+        cost = (ram.cost - ram.scaled) * cells + ram.scaled * ways * width / unit
+        cost += MUX * (selected + (ways if ways > 1 else 0)) + PORT_OF_ITS_OWN
+        if found is None or cost < int(found[1]):
+            found = Mapped(ram.kind, cells * ram.counts, selected, ways), cost
+    assert found is not None
+    return found
+
+
+@cache
+def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
+    """Multiplier blocks for a product of two widths; 0 where it is built of logic. What is too wide is cut into slices
+    (yosys' mul2dsp), of which the last may be too narrow for a block."""
+    a, b, product = max(a, b), min(a, b), product or a + b
+    if not family.factors or b < LEAST_FACTOR or product < family.least_product:
+        return 0
+    for wide, narrow, most in ((a, b, family.factors[0]), (b, a, family.factors[1])):
+        if wide > most:
+            slice_ = family.slice_bits - family.signed
+            count = -(-(wide - most) // slice_)
+            last = wide - count * slice_
+            each = multipliers(family, family.slice_bits, narrow, min(product, narrow + family.slice_bits))
+            return count * each + multipliers(family, last, narrow, narrow + last)
+    return 1
+
+
+def product_parts(cell: Cell) -> list[tuple[int, int]]:
+    """The products that a MUL cell is built of: widths of their two factors."""
+    a, b = sorted(arg.format.width for arg in cell.args)
+    signed = any(arg.format.signed for arg in cell.args)
+    pieces = parts(b)
+    return [(a, end - low + (signed and end != b)) for low, end in pieces]

@@ -1,0 +1,119 @@
+"""Which engines are synthesised: those that the model is fitted to, and others that it is checked on.
+
+Chosen so that every cell, unit and memory occurs at several widths, at the least synthesis time: few lanes tell as much
+as many. The held-out ones differ in lanes, bits, lengths and norms.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hwnorm.engine import Engine
+from hwnorm.rtl.design import Design
+
+LARGEST = 160  # lanes times bits and guard: what takes yosys ten seconds
+FIT_SEED, CHECK_SEED = 1, 2
+FITTED_ENGINES, CHECKED_ENGINES = 80, 100
+TABLE_BITS, TABLE_LANES, TABLE_ELEMENTS = (4, 6, 8, 12, 16), 8, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    norm: str
+    form: str
+    direction: str
+    bits: int
+    lanes: int
+    elements: int
+    fixed: bool = True  # every group has that length; else it is the longest
+    external: bool = False
+
+    def design(self) -> Design:
+        elements, longest = (self.elements, None) if self.fixed else (None, self.elements)
+        engine = Engine(self.norm, self.bits, elements, max_elements=longest, form=self.form)
+        return Design(engine, self.direction, self.lanes, self.external)
+
+    @property
+    def name(self) -> str:
+        length = f"m{self.elements}" if self.fixed else f"max{self.elements}"
+        words = [self.norm, self.form, self.direction, f"b{self.bits}", f"p{self.lanes}", length]
+        return "_".join([*words, "external"] if self.external else words)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a set of engines is drawn from."""
+
+    norms: tuple[tuple[str, str], ...]
+    bits: tuple[int, ...]
+    lanes: tuple[int, ...]
+    elements: tuple[int, ...]
+    long: tuple[int, ...] = (65536, 131072)  # from outside: nothing of them is kept
+
+
+MEASURED = Space(
+    norms=(
+        *(("l1", "positive-part"), ("l1", "abs"), ("l1", "pivot"), ("l2", "one-pass"), ("l2", "two-pass")),
+        *(("layer", "one-pass"), ("rms", "one-pass"), ("range", "two-sweep"), ("mean-only", "two-sweep")),
+    ),
+    bits=(4, 6, 8, 8, 10, 12, 16, 20, 24),
+    lanes=(1, 2, 4, 4, 8, 16, 32),
+    elements=(64, 100, 256, 1024, 1024, 3136, 16384),
+)
+CHECKED = Space(
+    norms=(
+        *(("l1", "positive-part"), ("l1", "positive-part"), ("l1", "abs"), ("l2", "one-pass"), ("l2", "one-pass")),
+        *(("l2", "two-pass"), ("layer-l1", "positive-part"), ("layer-l1", "abs"), ("layer", "two-pass")),
+        *(("group", "one-pass"), ("rms", "one-pass"), ("range", "two-sweep"), ("l1-ns", "positive-part")),
+    ),
+    bits=(4, 5, 7, 8, 8, 9, 10, 12, 14, 16, 18),
+    lanes=(1, 2, 3, 4, 6, 8, 10, 12, 16, 24),
+    elements=(49, 128, 196, 512, 784, 2048, 4096, 8192),
+)
+
+
+def table_engines() -> list[Experiment]:
+    """Both norms, both directions, at every width: what `hwnorm reproduce table4 --target` compares."""
+    return [
+        Experiment(norm, form, direction, bits, TABLE_LANES, TABLE_ELEMENTS)
+        for bits in TABLE_BITS
+        for norm, form in (("l2", "one-pass"), ("l1", "positive-part"))
+        for direction in ("forward", "backward")
+    ]
+
+
+def fitted_to() -> list[Experiment]:
+    """The table's first: they are placed, and the clock is fitted to them."""
+    return _draw(MEASURED, FIT_SEED, FITTED_ENGINES, table_engines())
+
+
+def checked_on() -> list[Experiment]:
+    return _draw(CHECKED, CHECK_SEED, CHECKED_ENGINES, [])
+
+
+def _draw(space: Space, seed: int, count: int, first: list[Experiment]) -> list[Experiment]:
+    found: dict[Experiment, None] = dict.fromkeys(first)
+    candidates = _candidates(space, seed)
+    while len(found) < count:
+        found[next(candidates)] = None
+    return list(found)
+
+
+def _candidates(space: Space, seed: int) -> Iterator[Experiment]:
+    """Norms and directions in turn, all else at random. Forward and backward engines are what training builds."""
+    source = random.Random(seed)
+    while True:
+        for norm, form in space.norms:
+            for direction in ("forward", "backward", "forward", "backward", "inference"):
+                bits, lanes = source.choice(space.bits), source.choice(space.lanes)
+                external = source.random() < 1 / 8
+                elements = source.choice(space.long if external else space.elements)
+                one = Experiment(norm, form, direction, bits, lanes, elements, source.random() < 0.5, external)
+                if lanes * (bits + 4) <= LARGEST and direction in one.design().engine.directions:
+                    yield one

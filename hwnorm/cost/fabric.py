@@ -1,0 +1,146 @@
+"""A measured device: an engine's resources and clock from its plan, with the error that they were found to have.
+
+Its file (hwnorm/cost/devices/NAME.json, written by ``hwnorm characterize``) has coefficients, the range in which
+engines were measured, errors, and provenance; the measured points lie beside it. What is outside that range is
+extrapolated, and says so: its origin is ASSUMED.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hwnorm.cost.amounts import amounts
+from hwnorm.cost.blocks import FAMILIES, Family
+from hwnorm.cost.figure import Figure, Origin
+from hwnorm.cost.fitting import Coefficients, luts, predicted, total
+from hwnorm.cost.speed import path_amounts, period_ns
+from hwnorm.errors import InputError
+from hwnorm.rtl.design import Design
+
+SCHEMA = "hwnorm.device/1"
+POINTS = ".points.json"  # beside a device file: what was measured
+EXACT = ("dsp", "bram")
+FITTED = ("lut", "ff", "fmax_mhz")
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """Coefficients, and what they are worth: ``errors`` in percent by quantity, of engines not fitted to."""
+
+    name: str
+    summary: str
+    target: str
+    source: str
+    coefficients: Coefficients
+    path: Mapping[str, float] | None  # of the clock period; None where nothing was placed
+    errors: Mapping[str, Mapping[str, float]]
+    measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, directions: which
+    lut_of_ram: float
+    capacity: Mapping[str, int]
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.target]
+
+    def resources(self, design: Design) -> dict[str, Figure]:
+        """LUT, FF, DSP, BRAM and the clock of one engine."""
+        return self.of_plan(design.plan, self.outside(design))
+
+    def of_plan(self, plan: Any, outside: list[str]) -> dict[str, Figure]:
+        found = amounts(plan, self.family)
+        values = {
+            "lut": luts(self.coefficients, found, self.lut_of_ram),
+            "ff": predicted(self.coefficients, "ff", found),
+            "dsp": total(found, "multipliers"),
+            "bram": total(found, "block_cells"),
+        }
+        if self.path is not None:
+            values["fmax_mhz"] = 1e3 / period_ns(self.path, path_amounts(plan, values["lut"]))
+        origin = Origin.ASSUMED if outside else Origin.FITTED
+        return {
+            name: Figure(_rounded(name, value), origin, self._error(name, outside)) for name, value in values.items()
+        }
+
+    def _error(self, quantity: str, outside: list[str]) -> float | None:
+        return None if outside else self.errors.get(quantity, {}).get("mean_pct")
+
+    def outside(self, design: Design) -> list[str]:
+        """In what the design lies outside the range that was measured."""
+        found = []
+        engine = design.engine
+        sizes = {"bits": engine.precision.bits, "lanes": design.lanes, "elements": engine.max_elements}
+        for name, value in sizes.items():
+            least, most = self.measured[name]
+            if not least <= value <= most:
+                found.append(f"{value} {name} (measured: {least} to {most})")
+        for name, word in (("norms", engine.norm.name), ("reciprocals", engine.precision.reciprocal)):
+            if word not in self.measured[name]:
+                found.append(f"{name.removesuffix('s')} {word} (measured: {', '.join(self.measured[name])})")
+        return found
+
+
+def _rounded(name: str, value: Any) -> float:
+    return round(float(value), 1) if name == "fmax_mhz" else round(float(value))
+
+
+@cache
+def fabric_names() -> tuple[str, ...]:
+    names = [p.name for p in _folder().iterdir() if p.name.endswith(".json") and not p.name.endswith(POINTS)]
+    return tuple(sorted(name.removesuffix(".json") for name in names))
+
+
+def find_fabric(name: str) -> Fabric | None:
+    """A measured device that ships with hwnorm, or a file of ``hwnorm characterize``; None if the name is neither."""
+    if name in fabric_names():
+        return shipped(name)
+    return load(Path(name)) if name.endswith(".json") else None
+
+
+@cache
+def shipped(name: str) -> Fabric:
+    return parse(Path(f"{name}.json"), (_folder() / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def load(path: Path) -> Fabric:
+    try:
+        return parse(path, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: cannot be read as a measured device: {fault}") from None
+
+
+def parse(path: Path, text: str) -> Fabric:
+    try:
+        data = json.loads(text)
+        if data["schema"] != SCHEMA:
+            raise InputError(f"{path}: is of schema {data['schema']!r}, not {SCHEMA!r}")
+        fabric = Fabric(
+            name=data["name"],
+            summary=data["summary"],
+            target=data["target"],
+            source=data["source"],
+            coefficients=data["coefficients"],
+            path=data["path"],
+            errors=data["errors"],
+            measured=data["measured"],
+            lut_of_ram=data["lut_of_ram"],
+            capacity=data["capacity"],
+        )
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError) as fault:
+        raise InputError(f"{path}: not a device file of hwnorm characterize: {fault!r}") from None
+    if fabric.target not in FAMILIES:
+        raise InputError(
+            f"{path}: target {fabric.target!r} has no cost model (there is one for: {', '.join(FAMILIES)})"
+        )
+    return fabric
+
+
+def _folder() -> Any:
+    return files("hwnorm.cost") / "devices"

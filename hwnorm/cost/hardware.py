@@ -1,0 +1,46 @@
+"""What the engines of a network's norms take on a measured device: one a norm and direction, all of them built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from hwnorm.cost.fabric import Fabric
+from hwnorm.cost.figure import Figure, weakest
+from hwnorm.rtl.design import Design
+
+ADDED = ("lut", "ff", "dsp", "bram", "area_um2")
+CLOCK = "fmax_mhz"
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """``figures`` of all engines together, the slowest one's clock; ``warnings``: what is extrapolated, what does not
+    fit."""
+
+    figures: dict[str, Figure]
+    warnings: tuple[str, ...]
+
+
+def hardware(fabric: Fabric, designs: Iterable[Design]) -> Hardware:
+    figures: dict[str, Figure] = {}
+    warnings: list[str] = []
+    for design in designs:
+        outside = fabric.outside(design)
+        name = f"{design.engine.norm.name} {design.direction}"
+        warnings += [f"{name} on {fabric.name} is extrapolated: {what}" for what in outside]
+        for quantity, figure in fabric.of_plan(design.plan, outside).items():
+            known = figures.get(quantity)
+            figures[quantity] = figure if known is None else _joined(quantity, known, figure)
+    for quantity, most in fabric.capacity.items():
+        if quantity in figures and figures[quantity].value > most:
+            value = figures[quantity].value
+            warnings.append(f"{value:,.0f} {quantity.upper()} do not fit {fabric.name}, which has {most:,}")
+    return Hardware(figures, tuple(dict.fromkeys(warnings)))
+
+
+def _joined(quantity: str, a: Figure, b: Figure) -> Figure:
+    """A sum, or the slower clock; as sure as the less sure one."""
+    error = None if a.error_pct is None or b.error_pct is None else max(a.error_pct, b.error_pct)
+    value = min(a.value, b.value) if quantity == CLOCK else a.value + b.value
+    return replace(a, value=value, origin=weakest(a.origin, b.origin), error_pct=error)

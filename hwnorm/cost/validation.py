@@ -1,0 +1,63 @@
+"""The model beside real synthesis, on engines that it was not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from hwnorm.cost.characterise import modelled, summary
+from hwnorm.cost.experiments import Experiment, checked_on
+from hwnorm.cost.fabric import Fabric
+from hwnorm.cost.measure import Point, Told, measure_all
+
+QUANTITIES = ("lut", "ff", "dsp", "bram", "fmax_mhz")
+EXACT = ("dsp", "bram")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One held-out engine: measured and predicted, by quantity."""
+
+    experiment: Experiment
+    measured: dict[str, float]
+    predicted: dict[str, float]
+
+    def error_pct(self, quantity: str) -> float | None:
+        """Signed; of what is exact or not, in units."""
+        if quantity not in self.measured or quantity not in self.predicted:
+            return None
+        found, said = self.measured[quantity], self.predicted[quantity]
+        return said - found if quantity in EXACT else 100 * (said / found - 1)
+
+
+def validate(
+    fabric: Fabric, seeds: int, told: Told, count: int | None = None, placed: int = 5, jobs: int | None = None
+) -> list[Checked]:
+    """Synthesises the held-out engines, one of ``placed`` with placements of so many seeds."""
+    target = modelled(fabric.target)
+    experiments = checked_on()[:count]
+    chosen = set(experiments[::placed]) if target.placer and fabric.path else set()
+    points = measure_all(experiments, target, lambda e: seeds if e in chosen else 0, told, jobs)
+    return [_checked(fabric, point) for point in points]
+
+
+def _checked(fabric: Fabric, point: Point) -> Checked:
+    measured = {name: float(point.totals[name]) for name in ("lut", "ff", "dsp", "bram")}
+    if point.mhz:
+        measured["fmax_mhz"] = median(point.mhz)
+    said = fabric.of_plan(point.experiment.design().plan, [])
+    return Checked(point.experiment, measured, {name: figure.value for name, figure in said.items()})
+
+
+def totals(found: Sequence[Checked]) -> dict[str, dict[str, float]]:
+    """Mean and worst absolute error by quantity, and of how many engines; exact ones: how many are not."""
+    result: dict[str, dict[str, float]] = {}
+    for quantity in QUANTITIES:
+        errors = [error for one in found if (error := one.error_pct(quantity)) is not None]
+        if errors:
+            wrong = {"wrong": float(np.count_nonzero(errors))} if quantity in EXACT else {}
+            result[quantity] = {"points": len(errors), **summary(np.array(errors)), **wrong}
+    return result

@@ -1,0 +1,49 @@
+"""Memories and multipliers as yosys maps them: predicted, then synthesised."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwnorm.cost.blocks import FAMILIES, mapped, multipliers
+from hwnorm.synth.flow import synthesise
+
+MEMORY = """module memory(input clk, input we, input [{address}:0] wa, input [{address}:0] ra, input [{top}:0] d,
+  output {kind} [{top}:0] q);
+  (* no_rw_check *) reg [{top}:0] store [0:{last}];
+  always @(posedge clk) if (we) store[wa] <= d;
+  {read}
+endmodule"""
+PRODUCT = """module product(input clk, input signed [{a}:0] a, input signed [{b}:0] b, output reg signed [{y}:0] p);
+  reg signed [{a}:0] x; reg signed [{b}:0] y;
+  always @(posedge clk) begin x <= a; y <= b; p <= x * y; end
+endmodule"""
+SIZES = [(16, 9), (32, 37), (64, 12), (64, 40), (128, 32), (128, 130), (512, 8), (512, 72), (1536, 20), (4608, 33)]
+
+
+@pytest.mark.parametrize("target", ["ecp5", "xilinx", "ice40-up5k"])
+@pytest.mark.parametrize(("words", "width"), SIZES)
+def test_block_rams(target: str, words: int, width: int) -> None:
+    read = "always @(posedge clk) q <= store[ra];"
+    text = MEMORY.format(address=(words - 1).bit_length() - 1, top=width - 1, last=words - 1, kind="reg", read=read)
+    if target == "ice40-up5k" and mapped(FAMILIES[target], words, width, True).kind == "registers":
+        pytest.skip("a memory in flip-flops takes yosys its time, and has no block to count")
+    found = synthesise(text, "memory", target, seeds=0)
+    said = mapped(FAMILIES[target], words, width, True)
+    assert found.resources.bram == (said.cells if said.kind == "block" else 0)
+
+
+@pytest.mark.parametrize(("words", "width"), [(8, 5), (16, 33), (32, 165), (64, 20)])
+def test_memories_that_are_read_at_once(words: int, width: int) -> None:
+    read = "assign q = store[ra];"
+    text = MEMORY.format(address=(words - 1).bit_length() - 1, top=width - 1, last=words - 1, kind="", read=read)
+    found = synthesise(text, "memory", "ecp5", seeds=0)
+    said = mapped(FAMILIES["ecp5"], words, width, False)
+    assert said.kind == "distributed"
+    assert found.resources.lutram == 4 * said.cells
+
+
+@pytest.mark.parametrize("target", ["ecp5", "xilinx", "ice40-up5k"])
+@pytest.mark.parametrize(("a", "b"), [(2, 2), (4, 4), (4, 5), (8, 8), (13, 8), (18, 17), (19, 8), (26, 18), (29, 20)])
+def test_multipliers(target: str, a: int, b: int) -> None:
+    found = synthesise(PRODUCT.format(a=a - 1, b=b - 1, y=a + b - 1), "product", target, seeds=0)
+    assert found.resources.dsp == multipliers(FAMILIES[target], a, b)

@@ -1,0 +1,142 @@
+"""Measured devices: what ships can be made again from its points, and says how far it is to be trusted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hwnorm.cost import characterise
+from hwnorm.cost.estimate import estimate
+from hwnorm.cost.experiments import Experiment, checked_on, fitted_to, table_engines
+from hwnorm.cost.fabric import fabric_names, find_fabric, load, shipped
+from hwnorm.cost.figure import Origin
+from hwnorm.cost.grid import grid
+from hwnorm.engine import Engine
+from hwnorm.errors import InputError
+from hwnorm.network.load import load_network
+from hwnorm.rtl.design import Design
+
+DEVICES = Path(__file__).parents[2] / "hwnorm" / "cost" / "devices"
+MEAN_GOAL = {"lut": 5.0, "ff": 5.0, "fmax_mhz": 10.0}  # in percent, of held-out engines
+DRIFT = 0.05  # in percent: linear algebra of another machine
+
+some_device = pytest.mark.parametrize("name", fabric_names())
+
+
+@some_device
+def test_it_is_made_from_the_points_beside_it(name: str) -> None:
+    """Nobody edits a device file, and no change of the model leaves it behind. (Fitted again, it may differ in the
+    last digits.)"""
+    again = characterise.again(DEVICES / f"{name}.points.json").device
+    there = json.loads((DEVICES / f"{name}.json").read_text(encoding="utf-8"))
+    assert {key: there[key] for key in ("tools", "date", "command", "measured")} == {
+        key: again[key] for key in ("tools", "date", "command", "measured")
+    }
+    for quantity, found in there["errors"].items():
+        assert again["errors"][quantity] == pytest.approx(found, abs=DRIFT), quantity
+
+
+@some_device
+def test_its_errors_are_within_the_goals(name: str) -> None:
+    fabric = shipped(name)
+    for quantity, goal in MEAN_GOAL.items():
+        if quantity in fabric.errors:
+            assert fabric.errors[quantity]["mean_pct"] <= goal, quantity
+    for quantity in ("dsp", "bram"):
+        assert fabric.errors[quantity] == {"mean_pct": 0, "worst_pct": 0}
+
+
+@some_device
+def test_an_estimate_says_fitted_and_how_well(name: str) -> None:
+    found = estimate(load_network("resnet110"), ["l1"], device=name, bits=8).results[0].cost
+    for quantity in ("lut", "ff", "dsp", "bram"):
+        assert found[quantity].origin is Origin.FITTED
+        assert found[quantity].error_pct == shipped(name).errors[quantity]["mean_pct"]
+
+
+@some_device
+def test_outside_the_measured_range_it_says_so(name: str) -> None:
+    network = load_network("resnet110")
+    fabric = shipped(name)
+    design = Design(Engine("l1", 8, 1024), "forward", 64)
+    assert fabric.outside(design) == [
+        f"64 lanes (measured: {fabric.measured['lanes'][0]} to {fabric.measured['lanes'][1]})"
+    ]
+    assert fabric.resources(design)["lut"].origin is Origin.ASSUMED
+    assert fabric.resources(design)["lut"].error_pct is None
+    from hwnorm.cost.streaming import Machine
+
+    found = estimate(network, ["l1"], device=name, machine=Machine(lanes=64))
+    assert any("is extrapolated: 64 lanes" in warning for warning in found.warnings)
+
+
+@some_device
+def test_the_grid_says_what_one_engine_says(name: str) -> None:
+    bits, lanes, elements, groups = (6, 8), (1, 3, 8), (40, 500), (1, 7)
+    found = grid(name, "l2", "backward", bits=bits, lanes=lanes, elements=elements, groups=groups)
+    assert found.configurations == 2 * 3 * 2 * 2
+    for i, width in enumerate(bits):
+        for j, number in enumerate(lanes):
+            design = Design(Engine("l2", width, max_elements=500), "backward", number)
+            for quantity, figure in shipped(name).resources(design).items():
+                assert found.engines[quantity][i, j] == figure.value
+            for k, length in enumerate(elements):
+                for n, many in enumerate(groups):
+                    assert found.cycles[i, j, k, n] == design.plan.cycles(many, -(-length // number))
+
+
+def test_what_is_checked_is_not_what_is_fitted() -> None:
+    assert len(checked_on()) >= 100
+    assert not set(checked_on()) & set(fitted_to())
+    assert set(table_engines()) <= set(fitted_to())
+    assert {one.norm for one in checked_on()} - {one.norm for one in fitted_to()}
+    assert {one.lanes for one in checked_on()} - {one.lanes for one in fitted_to()}
+    assert {one.bits for one in checked_on()} - {one.bits for one in fitted_to()}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not a device file of hwnorm characterize"),
+        ('{"schema": "hwnorm.device/2"}', "is of schema 'hwnorm.device/2', not 'hwnorm.device/1'"),
+        ('{"schema": "hwnorm.device/1"}', "not a device file of hwnorm characterize"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "mine.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        find_fabric(str(tmp_path / "mine.json"))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read as a measured device"):
+        load(tmp_path / "none.json")
+
+
+def test_a_target_without_a_model() -> None:
+    with pytest.raises(InputError, match="target 'nexus' has no cost model"):
+        characterise.modelled("nexus")
+
+
+def test_points_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "points.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InputError, match="no points of hwnorm characterize"):
+        characterise.again(tmp_path / "points.json")
+
+
+def test_real_synthesis_is_within_the_worst_error() -> None:
+    """A subset of ``make validate-cost`` that every test run does."""
+    from hwnorm.cost.validation import validate
+
+    fabric = shipped("ecp5")
+    for one in validate(fabric, 0, lambda _: None, count=2):
+        assert abs(one.error_pct("lut") or 0) <= 15
+        assert abs(one.error_pct("ff") or 0) <= 15
+        assert one.error_pct("dsp") == one.error_pct("bram") == 0
+
+
+def test_an_experiment_is_named_for_what_it_is() -> None:
+    assert Experiment("l1", "abs", "forward", 8, 4, 100).name == "l1_abs_forward_b8_p4_m100"
+    assert Experiment("l1", "abs", "forward", 8, 4, 100, False, True).name == "l1_abs_forward_b8_p4_max100_external"
