@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hwnorm.cost.blocks import Family, Mapped, mapped
 from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.plan import TABLES, Plan
+from hwnorm.units.lfsr import TAPS
 
 Amounts = Counter[str]
 
@@ -21,7 +22,7 @@ Amounts = Counter[str]
 class Memory:
     words: int
     width: int
-    clocked: bool = True
+    block: bool = False  # whether it is asked for a block RAM, however small it is
 
 
 def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
@@ -36,20 +37,20 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
-            yield "frame", Memory(plan.output_depth(sweep.number), word * lanes + told, clocked=False)
+            yield "frame", Memory(plan.output_depth(sweep.number), word * lanes + told, block=True)
             if plan.tabulated and sweep is plan.sweeps[-1]:
                 for _ in range(lanes):
                     yield here, Memory(TABLES * plan.table_size, word)
 
 
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
-    cells = mapped(family, memory.words, memory.width, memory.clocked)
+    cells = mapped(family, memory.words, memory.width, memory.block)
     ways = cells.ways if cells.ways > 1 else 0
     found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways, "memory_register_bits": cells.bits})
     found[_selected(cells)] += cells.selected
-    if memory.clocked and cells.kind == "distributed":  # read at once, and so through registers of its own
+    if cells.kind == "distributed":  # read at once, and so through registers of its own
         found["read_register_bits"] += 2 * memory.width
-    elif memory.clocked and cells.ways > 1:  # a multiplexer stands between the block and its register
+    elif cells.ways > 1:  # a multiplexer stands between the block and its register
         found["read_register_bits"] += memory.width
     return found
 
@@ -65,17 +66,24 @@ def _selected(cells: Mapped) -> str:
     )
 
 
+def _wanders(bits: int) -> bool:
+    """Whether a shift register with feedback counts, whose LUTs are few."""
+    return bits in TAPS
+
+
 def frame_amounts(plan: Plan) -> Amounts:
     shape, found = plan.shape, Amounts(engine=1)
     lanes, beats = shape.lanes, max(shape.max_beats - 1, 1).bit_length()
     for sweep in plan.sweeps:
         found["controls"] += 1
-        found["beat_counter_bits"] += beats
+        counted = "told_bits" if shape.fixed and _wanders(shape.max_beats.bit_length()) else "beat_counter_bits"
+        found[counted] += beats
         if shape.partial:
             found["lane_counter_bits"] += (lanes - 1).bit_length()
         if sweep.number > 1 and not shape.external:
             depth = rounded_depth(plan.replay_depth(sweep.number))
-            found["address_bits"] += 2 * (depth - 1).bit_length()
+            bits = (depth - 1).bit_length()
+            found["told_bits" if depth == 1 << bits and _wanders(bits) else "address_bits"] += 2 * bits
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
             found["space_bits"] += depth.bit_length() if plan.may_fill(sweep.number) else 0
         if sweep.writes:

@@ -126,6 +126,8 @@ def _standing(cell: Cell) -> Amounts:
     width = cell.format.width
     found = Amounts(held_bits=width * cell.latency)
     match cell.kind:
+        case Kind.NEGATE:
+            found += adder(width)
         case Kind.ADD | Kind.SUB:
             found += adder(width - low_zeros(cell))
         case Kind.GT:

@@ -47,8 +47,7 @@ def sweep_amounts(plan: Plan, sweep: SweepPlan, lanes: Any, family: Family) -> A
     if tabulated:
         found.update(_table(plan, sweep, lanes))
         return found
-    replayed = sweep.number > 1 and not plan.shape.external
-    found["replayed_bits" if replayed else "beat_bits"] += sum(c.format.width for c in sweep.arriving.values()) * lanes
+    found["beat_bits"] += sum(c.format.width for c in sweep.arriving.values()) * lanes
     found.update(_reductions(plan, sweep, lanes))
     found.update(_chains(plan, sweep))
     for cell in sweep.cells:
@@ -107,7 +106,7 @@ def _operator(cell: Cell, family: Family) -> Amounts:
         case Kind.MUL:
             return _product(cell, family)
         case Kind.RAMP:
-            return Amounts(adder_bits=even(width), chains=cell.latency, mux_bits=width, result_bits=width + width // 2)
+            return Amounts(adder_bits=even(width), chains=cell.latency, result_bits=width + width // 2)
         case _:
             return Amounts()
 

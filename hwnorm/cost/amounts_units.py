@@ -7,6 +7,7 @@ from typing import Any
 
 from hwnorm.fixed import Format
 from hwnorm.units import (
+    Aligner,
     Divider,
     Gain,
     Multiplier,
@@ -37,6 +38,8 @@ def unit_amounts(unit: Any, formats: list[Format], serial: bool) -> Amounts:
         case Gain(width):
             reach = formats[1].width + 1
             return Amounts(gain=1, gain_bits=width, exponent_bits=reach)
+        case Aligner(span):
+            return Amounts(counted_bits=(formats[0].width + span).bit_length(), collected_bits=formats[0].width + span)
         case Rounder(lo, hi, result):
             clips = unit.clips(formats[0])
             steps = (hi - lo).bit_length()

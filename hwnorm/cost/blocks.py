@@ -28,7 +28,6 @@ class Ram:
     widths: tuple[int, ...]
     cost: float
     byte: int = 0
-    clocked: bool = True  # is read with a clock; the others are read either way
     scaled: float = 0.0  # the part of its cost that goes with the bits in use
     counts: int = 1  # for as many of the smaller kind
 
@@ -58,7 +57,7 @@ class Mapped:
 
 ECP5 = Family(
     (
-        Ram("distributed", 4, (4,), 4, clocked=False),
+        Ram("distributed", 4, (4,), 4),
         Ram("block", 14, (1, 2, 4, 9, 18), 128, byte=9),
         Ram("block", 14, (1, 2, 4, 9, 18, 36), 128, byte=9),
     ),
@@ -69,10 +68,10 @@ ICE40_UP = Family((Ram("block", 11, (2, 4, 8, 16), 64, byte=1),), factors=(16, 1
 _NARROW = (1, 2, 4, 9, 18)
 XILINX_7 = Family(
     (
-        Ram("distributed", 5, (4,), 8, clocked=False, scaled=8),
-        Ram("distributed", 6, (2,), 8, clocked=False, scaled=8),
-        Ram("distributed", 5, (6,), 8, clocked=False, scaled=7),
-        Ram("distributed", 6, (3,), 8, clocked=False, scaled=7),
+        Ram("distributed", 5, (4,), 8, scaled=8),
+        Ram("distributed", 6, (2,), 8, scaled=8),
+        Ram("distributed", 5, (6,), 8, scaled=7),
+        Ram("distributed", 6, (3,), 8, scaled=7),
         Ram("block", 14, _NARROW, 129, byte=9),
         Ram("block", 15, (*_NARROW, 36), 257, byte=9, counts=2),
         Ram("block", 14, (*_NARROW, 36), 129, byte=9),
@@ -87,14 +86,14 @@ FAMILIES: Mapping[str, Family] = {"ecp5": ECP5, "ice40-up5k": ICE40_UP, "xilinx"
 
 
 @cache
-def mapped(family: Family, words: int, width: int, clocked: bool) -> Mapped:
-    """The cells of a memory with one port to write and one to read."""
+def mapped(family: Family, words: int, width: int, block: bool = False) -> Mapped:
+    """The cells of a memory with one port to write and one, clocked, to read; of block RAMs alone where it says so."""
     best, least = Mapped(REGISTERS, 0, bits=words * width), float(words * width)
     for ram in family.rams:
-        if ram.clocked and not clocked:
+        if block and ram.kind != "block":
             continue
         chosen, cost = _geometry(ram, words, width)
-        if cost < least:
+        if cost < least or (block and best.kind != "block"):
             best, least = chosen, int(cost)
     return best
 
