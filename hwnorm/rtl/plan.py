@@ -30,7 +30,7 @@ FAR = 1  # more of them where a beat goes on from a memory into logic: the memor
 TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
-QUEUE_LATENCY = 2  # cycles from a beat's results to the port
+QUEUE_LATENCY = 3  # cycles from a beat's results to the port
 HANDOVER = 2  # cycles from a stage's token, or a complete table, to a sweep that is ready to issue
 FILLING = 1  # cycles from a stage's token to the first value of a table
 

@@ -107,8 +107,8 @@ class Replay(Block):
 
 
 class Queue(Block):
-    """Behind a sweep that writes: the oldest beat is in sight, in the memory's own register. Holds ``depth`` beats, and
-    that one. What is written is in sight two cycles later."""
+    """Behind a sweep that writes: the oldest beat is in sight, in the memory's output register. Holds ``depth`` beats,
+    and two that are on their way. What is written is in sight three cycles later."""
 
     def __init__(self, name: str, width: int, depth: int) -> None:
         super().__init__(name)
@@ -119,20 +119,24 @@ class Queue(Block):
         memory = Memory(shape=unsigned(width), depth=depth, init=[], attrs={"no_rw_check": 1, "ram_style": "block"})
         m.submodules.memory = memory
         store, fetch = memory.write_port(), memory.read_port()
-        there, fetched = Signal(name="there"), Signal(name="fetched")
+        there, behind, fetched = Signal(name="there"), Signal(name="behind"), Signal(name="fetched")
+        moves, data = Signal(name="moves"), self.register("data", width)
         # Known beforehand, so that a beat is fetched without a comparison in the way.
         stored, waiting = Signal(range(depth + 1), name="stored"), Signal(name="waiting")
         m.d.comb += [
             self.valid.eq(there),
             self.taken.eq(there & self.ready),
-            fetched.eq(waiting & (~there | self.ready)),
+            moves.eq(~there | self.ready),
+            fetched.eq(waiting & (~behind | moves)),
             store.addr.eq(counting(self, "write_address", depth, self.write)),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
             fetch.addr.eq(counting(self, "read_address", depth, fetched)),
             fetch.en.eq(fetched),
-            self.data_out.eq(fetch.data),
+            self.data_out.eq(data),
         ]
-        m.d.sync += there.eq(fetched | (there & ~self.ready))
+        m.d.sync += behind.eq(fetched | (behind & ~moves))
+        with m.If(moves):
+            m.d.sync += [there.eq(behind), data.eq(fetch.data)]
         with m.If(self.write != fetched):
             m.d.sync += [stored.eq(stored + Mux(fetched, Const(-1), 1)), waiting.eq(self.write | (stored != 1))]
