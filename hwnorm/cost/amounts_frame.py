@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hwnorm.cost.blocks import Family, Mapped, mapped
-from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.units.lfsr import TAPS
 
@@ -32,8 +31,7 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
     for sweep in plan.sweeps:
         here = f"sweep_{sweep.number}"
         if sweep.number > 1 and not plan.shape.external:
-            width = sum(c.format.width for c in sweep.arriving.values()) * lanes
-            yield here, Memory(rounded_depth(plan.replay_depth(sweep.number)), width)
+            yield here, Memory(plan.replay_words(sweep.number), plan.replay_width(sweep.number))
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
@@ -81,7 +79,7 @@ def frame_amounts(plan: Plan) -> Amounts:
         if shape.partial:
             found["lane_counter_bits"] += (lanes - 1).bit_length()
         if sweep.number > 1 and not shape.external:
-            depth = rounded_depth(plan.replay_depth(sweep.number))
+            depth = plan.replay_words(sweep.number)
             bits = (depth - 1).bit_length()
             found["told_bits" if depth == 1 << bits and _wanders(bits) else "address_bits"] += 2 * bits
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
