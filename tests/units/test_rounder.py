@@ -80,6 +80,11 @@ def test_every_value_of_twelve_bits_bit_by_bit(v_signed: bool, signed: bool) -> 
     streamed(Rounder(0, 9, Format(6, 0, signed)), Format(12, 0, v_signed))
 
 
+def test_ones_up_to_the_top_are_no_sign() -> None:
+    """The bits of an unsigned value from the result's sign on were all alike, and it was not seen to be too large."""
+    streamed(Rounder(3, 3, Format(2, 0)), Format(6, 0, False))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("v_signed", "signed"), SIGNS)
 @pytest.mark.parametrize("rounding", Rounding)
