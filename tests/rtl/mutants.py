@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ COUNT, SEED = 20, 4
 ELEMENTS, MORE_ELEMENTS = simulate.RANDOM_ELEMENTS, 6000  # random ones, in the bench's own run and in each further one
 MORE_SEEDS = (11,)
 CYCLES = 3  # of induction
-LIMIT_S = 60.0  # a mutant may run in circles
+SLOWER = 10  # a mutant may take so many times as long as the design; it may run in circles
 DESIGNS = [
     Case(norm, form, direction, 6, 2, elements=9)
     for norm, form in (("l1", "positive-part"), ("l2", "one-pass"))
@@ -59,13 +60,16 @@ def run(case: Case, count: int, scratch: Path) -> Iterator[Mutant]:
     folder = scratch / "dut"
     write_folder(folder, case.emitted())
     faults, texts = _mutate((folder / "rtl/dut.v").read_text(), count, scratch)
-    assert _bench(folder, texts[0], 1, ELEMENTS) is None, "the netlist without a fault, written back, is right"
+    started = time.monotonic()
+    told = _bench(folder, texts[0], 1, ELEMENTS)
+    assert told is None, f"the netlist without a fault, written back, is right, but: {told}"
+    limit_s = SLOWER * (time.monotonic() - started)
     for fault, text in zip(faults, texts[1:], strict=True):
-        caught, proven, later = _bench(folder, text, 1, ELEMENTS), False, None
+        caught, proven, later = _bench(folder, text, 1, ELEMENTS, limit_s), False, None
         if caught is None:
             proven = _same(scratch / "yosys", fault)
         for seed in MORE_SEEDS if caught is None and not proven else ():
-            later = later or _bench(folder, text, seed, MORE_ELEMENTS)
+            later = later or _bench(folder, text, seed, MORE_ELEMENTS, limit_s)
         yield Mutant(fault, caught, proven, later)
 
 
@@ -101,12 +105,12 @@ def page(outcomes: dict[Case, list[Mutant]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bench(folder: Path, verilog: str, seed: int, elements: int) -> str | None:
+def _bench(folder: Path, verilog: str, seed: int, elements: int, limit_s: float = simulate.LIMIT_S) -> str | None:
     """The first difference, if there is one."""
     (folder / "rtl/dut.v").write_text(verilog)
     about = json.loads((folder / "manifest.json").read_text())
     try:
-        simulate.simulate(folder, about, simulate.find("icarus"), seed, random_elements=elements, limit_s=LIMIT_S)
+        simulate.simulate(folder, about, simulate.find("icarus"), seed, random_elements=elements, limit_s=limit_s)
     except ToolFailed as failed:
         return str(failed)
     return None
