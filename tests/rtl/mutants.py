@@ -106,11 +106,12 @@ def page(outcomes: dict[Case, list[Mutant]]) -> str:
 
 
 def _bench(folder: Path, verilog: str, seed: int, elements: int, limit_s: float = simulate.LIMIT_S) -> str | None:
-    """The first difference, if there is one."""
+    """The first difference, if there is one. Golden vectors back to back show most faults, in a tenth of the time."""
     (folder / "rtl/dut.v").write_text(verilog)
-    about = json.loads((folder / "manifest.json").read_text())
+    about, icarus = json.loads((folder / "manifest.json").read_text()), simulate.find("icarus")
     try:
-        simulate.simulate(folder, about, simulate.find("icarus"), seed, random_elements=elements, limit_s=limit_s)
+        simulate.simulate(folder, about, icarus, random_elements=0, tests="golden", limit_s=limit_s)
+        simulate.simulate(folder, about, icarus, seed, random_elements=elements, limit_s=limit_s)
     except ToolFailed as failed:
         return str(failed)
     return None
