@@ -183,8 +183,9 @@ results a second FloPoCo's are ahead by an order of magnitude: what needs a resu
 
 - *restoring, bit by bit* is the engines' own (`--reciprocal restoring`, the default), here with all that a stage does
   for it: a register that shifts the operand out, a count, strobes. An engine shares the last two among its units.
-- *restoring* takes the operand at once. *pwl* and *newton* take fewer cycles; their multipliers and tables stand
-  between plain registers and set the clock. Where it says SLOWER or LARGER they are no match for FloPoCo's.
+- *restoring* takes the operand at once. *pwl* and, from 12 bits on, *newton* take fewer cycles; their multipliers and
+  tables stand between plain registers and set the clock, and a DSP is in no LUT count. Where it says SLOWER or LARGER
+  they are no match for FloPoCo's.
 - 1/sqrt(x) is a root, then the reciprocal of its mantissa, as in the engines."""
     return "\n".join(["# Units on ECP5, beside FloPoCo's", "", about, "", *lines, ""])
 
