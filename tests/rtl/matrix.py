@@ -135,7 +135,7 @@ def _sources(patterns: tuple[str, ...]) -> bytes:
     return digest.digest()
 
 
-def _key(files: dict[str, bytes], case: Case, seed: int) -> str:
+def key(files: dict[str, bytes], case: Case, seed: int) -> str:
     """Of all that an outcome depends on. Random groups are drawn by the reference, as the golden ones are."""
     about = json.loads(files["manifest.json"])
     ran = [about["streams"], about["cycles"], case.simulator, case.axis, case.elements, case.fixed, seed]
@@ -152,7 +152,7 @@ def _outcome(case: Case, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"case": str(case), "seed": seed}
     try:
         files = case.emitted()
-        kept = KEPT / "designs" / f"{_key(files, case, seed)}.json"
+        kept = KEPT / "designs" / f"{key(files, case, seed)}.json"
         found |= {"design": kept.stem, "seconds": round(time.monotonic() - started, 1)}
         if not kept.exists():
             report = case.run(seed, files)
