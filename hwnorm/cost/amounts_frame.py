@@ -26,19 +26,21 @@ class Memory:
 
 
 def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
-    """With the instance that their outputs' multiplexers end up in: replays before a sweep, tables in the last one,
-    queues behind those that write."""
+    """With the instance that their outputs' multiplexers end up in, which is that of the register behind them: replays
+    before a sweep have it themselves but where a table is looked up, tables in the last sweep, queues behind those that
+    write."""
     lanes = plan.shape.lanes
     for sweep in plan.sweeps:
         here = f"sweep_{sweep.number}"
+        looked_up = plan.tabulated and sweep is plan.sweeps[-1]
         if sweep.number > 1 and not plan.shape.external:
             width = sum(c.format.width for c in sweep.arriving.values()) * lanes
-            yield here, Memory(rounded_depth(plan.replay_depth(sweep.number)), width)
+            yield here if looked_up else "frame", Memory(rounded_depth(plan.replay_depth(sweep.number)), width)
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
             yield "frame", Memory(plan.output_depth(sweep.number), word * lanes + told, block=True)
-            if plan.tabulated and sweep is plan.sweeps[-1]:
+            if looked_up:
                 for _ in range(lanes):
                     yield here, Memory(TABLES * plan.table_size, word)
 
@@ -60,7 +62,7 @@ def _selected(cells: Mapped) -> str:
     if cells.ways < 3:
         return "selected_bits"
     if cells.kind == "distributed":
-        return "ram_selected_bits"
+        return "ram_selected_bits" if cells.ways <= 4 else "deep_ram_selected_bits"
     return (
         "wide_selected_bits" if cells.ways <= 8 else "deep_selected_bits" if cells.ways <= 16 else "huge_selected_bits"
     )

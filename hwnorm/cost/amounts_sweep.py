@@ -266,12 +266,14 @@ def _chains(plan: Plan, sweep: SweepPlan) -> Amounts:
 
 
 def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
-    """A lane that fills, and a copy of the table a lane."""
+    """A lane that fills, and a copy of the table a lane. What comes from a replay stands in the memory's own register
+    (amounts_frame adds one where it has none)."""
     (stream,) = sweep.arriving.values()
     width = stream.format.width
     filling = sweep.writes_at * (width + 2) + sweep.released_at
     tail = (plan.shape.lanes - 1).bit_length() if plan.shape.partial else 0
-    found = Amounts(beat_bits=width * lanes, told_bits=filling + (2 + tail) * (LOOKUP_LATENCY + 1), tables=1)
+    found = Amounts(filling_bits=filling + (2 + tail) * (LOOKUP_LATENCY + 1), tables=1)
+    if sweep.number == 1 or plan.shape.external:
+        found["beat_bits"] = width * lanes
     found["counter_bits"] = width + 3 * TABLES.bit_length()
-    found["read_bits"] = lanes * sum(c.format.width for c in sweep.writes.values())
     return found

@@ -24,14 +24,14 @@ LOGIC = _read("""
     1     short_adder_bits flag_bits flags sliced_bits memory_register_bits reciprocal_bits
     1.35  deep_selected_bits
     1.5   huge_selected_bits
-    2     shift_bits serial_sums divider_bits root_bits compared_times counted_bits soft_product_bits
+    2     deep_ram_selected_bits shift_bits serial_sums divider_bits root_bits compared_times counted_bits soft_product_bits
     3     gain_bits
     4     stage
     8     rounder
     10    controls
 """)
 FF = _read("""
-    1     delay_bits result_bits operand_bits beat_bits sum_bits told_bits read_register_bits captured_bits held_bits
+    1     delay_bits result_bits operand_bits beat_bits sum_bits told_bits filling_bits read_register_bits captured_bits held_bits
     1     feed_bits collected_bits constant_bits late_bits counted_bits time_bits near_bits flags address_bits
     1     space_bits beat_counter_bits lane_counter_bits layer_bits counter_bits exponent_bits multiplier_bits
     1     divider_bits divider_held_bits root_bits root_held_bits rounder_bits memory_register_bits
