@@ -103,6 +103,11 @@ def _operator(cell: Cell, family: Family) -> Amounts:
             (arg,) = cell.args
             beyond = max(arg.format.width - width, 0) + 1
             return Amounts(equal_bits=2 * beyond, clip_bits=width, result_bits=2 * width + 2)
+        case Kind.CLIP:
+            (arg, which), (drop, stride) = cell.args, cell.param
+            beyond = max(arg.format.width - drop - width, 0) + 1 + stride * which.hi
+            chosen = Amounts(mux_bits=width * which.hi)
+            return chosen + Amounts(equal_bits=2 * beyond, clip_bits=width, result_bits=2 * width + 2)
         case Kind.MUL:
             return _product(cell, family)
         case Kind.RAMP:

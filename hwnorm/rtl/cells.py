@@ -8,13 +8,13 @@ the predicted inventory are read off them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from hwnorm.fixed import Format
 from hwnorm.ir import Rate
-from hwnorm.units import Aligner
 
 
 class Kind(Enum):
@@ -42,6 +42,7 @@ class Kind(Enum):
     SHIFT = "shift"  # a >> b, rounded down
     SHIFT_LEFT = "shift_left"  # a << b
     SATURATE = "saturate"  # clipped to the cell's format
+    CLIP = "clip"  # a >> (drop + stride * b), clipped to the cell's format; param is (drop, stride)
     MUL = "mul"
     FIRST = "first"
     RAMP = "ramp"  # of an element x that counts up from its least value: c + (x - least) * b, a running sum
@@ -207,22 +208,13 @@ class Cells:
         latency = MULTIPLY_LATENCY + (count if count > 1 else 0)
         return self._make(Kind.MUL, (a, b), lo, max(corners), latency=latency, name=name)
 
-    def ramp(self, like: Cell, x: Cell, step: Cell, start: Cell) -> Cell:
+    def ramp(self, x: Cell, step: Cell, start: Cell, lo: int, hi: int, name: str = "") -> Cell:
         """What a sum of a product with x is where all values of x come in order."""
-        latency = _halves(like.lo, like.hi, x, step)
-        return self._make(Kind.RAMP, (x, step, start), like.lo, like.hi, latency=latency, name=like.name)
+        return self._make(Kind.RAMP, (x, step, start), lo, hi, latency=_halves(lo, hi, x, step), name=name)
 
-    def aligned(self, ramp: Cell, shift: Cell) -> Cell:
-        """A running sum, shifted: its step and its start are aligned before it runs."""
-        x, step, start = ramp.args
-        span = shift.hi
-        step, start = (self._aligned(a, shift, span) for a in (step, start))
-        wide = self._make(ramp.kind, (), ramp.lo << span, ramp.hi << span, Rate.ELEM, name=ramp.name)
-        return self.left(self.ramp(wide, x, step, start), -span)
-
-    def _aligned(self, a: Cell, shift: Cell, span: int) -> Cell:
-        unit = self.unit(Aligner(span), (a, shift), f"align_{a.name}" if a.name else "align")
-        return self.port(unit, "aligned", a.lo << span, a.hi << span, f"{a.name}_aligned" if a.name else "aligned")
+    def clip(self, like: Cell, a: Cell, which: Cell, drop: int, stride: int) -> Cell:
+        """a >> (drop + stride * which) saturated, as ``like`` is. ``which`` is of a group."""
+        return self._make(Kind.CLIP, (a, which), like.lo, like.hi, latency=2, param=(drop, stride), name=like.name)
 
     def rebuilt(self, cell: Cell, args: tuple[Cell, ...]) -> Cell:
         """The same piece, fed by others."""
@@ -290,3 +282,20 @@ def parts(width: int) -> list[tuple[int, int]]:
 
 def _zero(a: Cell) -> bool:
     return a.is_const and a.param == 0
+
+
+def topological(wanted: Iterable[Cell], stop: Iterable[Cell] = (), through: Rate | None = None) -> list[Cell]:
+    """Everything that the wanted cells are made of, arguments first; nothing in front of ``stop``, and with ``through``
+    nothing in front of a cell of another rate."""
+    ends, seen, order = set(stop), set(), []
+    todo = [(c, False) for c in reversed(list(wanted))]
+    while todo:
+        cell, ready = todo.pop()
+        if ready:
+            order.append(cell)
+        elif cell not in seen:
+            seen.add(cell)
+            todo.append((cell, True))
+            if cell not in ends and through in (None, cell.rate):
+                todo.extend((a, False) for a in reversed(cell.args) if a not in seen)
+    return order

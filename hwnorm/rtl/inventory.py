@@ -67,13 +67,14 @@ def _of_cell(cell: Cell) -> Counter[str]:
             return Counter(adders=1, comparators=1)
         case Kind.SATURATE:
             return Counter(comparators=_compared(cell))
+        case Kind.CLIP:  # at each of its distances
+            return Counter(comparators=_compared(cell) * (cell.args[1].hi + 1))
         case _:
             return Counter()
 
 
 def _compared(cell: Cell) -> int:
     """Clipping at both ends of a format looks at bits; at one end, or in between, it compares."""
-    (arg,) = cell.args
-    fmt = cell.format
+    arg, fmt = cell.args[0], cell.format
     beyond = (arg.lo < fmt.lo, arg.hi > fmt.hi)
     return 0 if beyond == (True, True) and arg.format.signed and fmt.signed else sum(beyond)

@@ -10,7 +10,7 @@ from hwnorm.ir import Rate
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.names import Names
 from hwnorm.rtl.plan import SweepPlan
-from hwnorm.rtl.values import beyond, expression, extended, fitted, literal, wired, with_carry
+from hwnorm.rtl.values import beyond, chosen, expression, extended, fitted, literal, wired, with_carry
 from hwnorm.units.hdl import Block, shape_of
 
 
@@ -90,7 +90,12 @@ class Lane(Block):
             case Kind.SHIFT:
                 self._shift(cell, depth)
             case Kind.SATURATE:
-                self._saturate(cell, depth)
+                self._saturate(cell, depth, [self.value(cell.args[0], depth)], Const(0, 0))
+            case Kind.CLIP:
+                value, which = (self.value(a, depth) for a in cell.args)
+                drop, stride = cell.param
+                distances = range(drop, drop + stride * cell.args[1].hi + 1, stride)
+                self._saturate(cell, depth, [value >> by for by in distances], which)
             case Kind.ADD | Kind.SUB if cell.latency > 1:
                 self._add_halves(cell, depth)
             case _:
@@ -152,11 +157,16 @@ class Lane(Block):
         ]
         self.at[cell, depth + cell.latency] = fitted(Cat(late, high), cell)
 
-    def _saturate(self, cell: Cell, depth: int) -> None:
-        name, value = self.names.of(cell), self.value(cell.args[0], depth)
-        shape, (is_over, is_under) = shape_of(cell.format), beyond(value, cell)
+    def _saturate(self, cell: Cell, depth: int, values: list[Any], which: Any) -> None:
+        """One of the values: first it is found out whether, then done."""
+        name, shape = self.names.of(cell), shape_of(cell.format)
         over, under, low = (self.register(f"{name}_{n}", s) for n, s in (("over", 1), ("under", 1), ("low", shape)))
-        self.m.d.sync += [over.eq(is_over), under.eq(is_under), low.eq(value)]
+        ends = [beyond(value, cell) for value in values]
+        self.m.d.sync += [
+            over.eq(chosen(which, [is_over for is_over, _ in ends])),
+            under.eq(chosen(which, [is_under for _, is_under in ends])),
+            low.eq(chosen(which, values)),
+        ]
         clipped = self.at[cell, depth + cell.latency] = self.register(name, shape)
         low_end, high_end = Const(cell.format.lo, shape), Const(cell.format.hi, shape)
         self.m.d.sync += clipped.eq(Mux(over, high_end, Mux(under, low_end, low)))

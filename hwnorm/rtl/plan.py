@@ -13,12 +13,12 @@ The plan is read off cells alone; hardware is built from it, and so is the time 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
-from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind
+from hwnorm.rtl.alignment import in_lanes, in_order
+from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind, topological
 from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
@@ -133,6 +133,8 @@ class SweepPlan:
         if cell.kind is Kind.MUL:
             depth += int(cell.latency > MULTIPLY_LATENCY)
             return range(depth, depth + 1)
+        if cell.kind is Kind.CLIP:
+            return range(depth, depth + 1)
         return range(depth, depth + max(cell.latency, 1))
 
     @property
@@ -178,32 +180,14 @@ class Plan:
         plan.writes = {names[n]: elements.value(n) for n in sweep.writes}
         looked_up = number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps
         if looked_up:
-            plan.writes = {name: self._in_order(cell) for name, cell in plan.writes.items()}
+            plan.writes = {name: in_order(self.lowering.cells, cell) for name, cell in plan.writes.items()}
+        elif number > 1 and not plan.reductions:
+            plan.writes = {name: in_lanes(self.lowering.cells, cell) for name, cell in plan.writes.items()}
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
         if number > 1 and not self.shape.external:
             plan.issue_latency = FROM_REPLAY if looked_up else FROM_REPLAY + FAR
         return plan
-
-    def _in_order(self, cell: Cell) -> Cell:
-        """A cell of a sweep whose elements are all values in order: what is linear in them is a running sum. A shift
-        of such a sum is one of what it starts from and of its step, once a group."""
-        if cell.rate is Rate.STAT or cell.kind is Kind.STREAM:
-            return cell
-        if cell.kind is Kind.SHIFT:
-            total, amount = self._in_order(cell.args[0]), cell.args[1]
-            drop, ramp = (total.param, total.args[0]) if total.kind is Kind.RIGHT else (0, total)
-            if ramp.kind is Kind.RAMP and amount.rate is Rate.STAT and not amount.static:
-                return self.lowering.cells.left(self.lowering.cells.aligned(ramp, amount), -drop)
-        if cell.kind is Kind.ADD:
-            for product, offset in (cell.args, cell.args[::-1]):
-                if product.kind is Kind.MUL and offset.rate is Rate.STAT:
-                    x, step = sorted(product.args, key=lambda a: a.kind is not Kind.STREAM)
-                    if x.kind is Kind.STREAM and step.rate is Rate.STAT and not step.static:
-                        c, low = self.lowering.cells, (-x.lo).bit_length() - 1
-                        start = c.sub(offset, c.left(step, low)) if x.lo else offset
-                        return c.ramp(cell, x, step, start)
-        return self.lowering.cells.rebuilt(cell, tuple(self._in_order(a) for a in cell.args))
 
     def _beat(self, number: int) -> list[Node]:
         """What reaches a sweep: what it reads, and what later ones read but nobody from here on evaluates."""
@@ -401,20 +385,3 @@ def _roots(cells: set[Cell]) -> set[Cell]:
         return False
 
     return {c for c in cells if not derived(c)}
-
-
-def topological(wanted: Iterable[Cell], stop: Iterable[Cell] = (), through: Rate | None = None) -> list[Cell]:
-    """Everything that the wanted cells are made of, arguments first; nothing in front of ``stop``, and with ``through``
-    nothing in front of a cell of another rate."""
-    ends, seen, order = set(stop), set(), []
-    todo = [(c, False) for c in reversed(list(wanted))]
-    while todo:
-        cell, ready = todo.pop()
-        if ready:
-            order.append(cell)
-        elif cell not in seen:
-            seen.add(cell)
-            todo.append((cell, True))
-            if cell not in ends and through in (None, cell.rate):
-                todo.extend((a, False) for a in reversed(cell.args) if a not in seen)
-    return order

@@ -87,6 +87,7 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
             | Kind.RIGHT
             | Kind.FIRST
             | Kind.RAMP
+            | Kind.CLIP
             | Kind.SUM
             | Kind.RMAX
             | Kind.RMIN
@@ -105,11 +106,19 @@ def _above(a: Any, b: Any) -> Any:
 
 def beyond(value: Any, cell: Cell) -> tuple[Any, Any]:
     """Whether a value lies above or below a SATURATE cell's format: seen at the bits above it where both have signs."""
-    fmt, (arg,) = cell.format, cell.args
+    fmt, arg = cell.format, cell.args[0]
     if arg.format.signed and fmt.signed:
         above = value[fmt.width - 1 :]
         return ~value[-1] & above.any(), value[-1] & ~above.all()
     return (value > fmt.hi if arg.hi > fmt.hi else Const(0, 1)), (value < fmt.lo if arg.lo < fmt.lo else Const(0, 1))
+
+
+def chosen(which: Any, values: list[Any]) -> Any:
+    """values[which]: a multiplexer a bit of ``which``."""
+    for bit in range(len(which)):
+        pairs = [values[n : n + 2] for n in range(0, len(values), 2)]
+        values = [Mux(which[bit], *reversed(pair)) if len(pair) == 2 else pair[0] for pair in pairs]
+    return values[0]
 
 
 def _saturated(value: Any, cell: Cell) -> Any:
