@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwnorm.cost.blocks import Family, Mapped, mapped
+from hwnorm.cost.blocks import MACRO, REGISTERS, Family, Mapped, mapped
 from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.units.lfsr import TAPS
@@ -48,11 +48,12 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
     cells = mapped(family, memory.words, memory.width, memory.block)
     ways = cells.ways if cells.ways > 1 else 0
-    found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways, "memory_register_bits": cells.bits})
+    found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways})
+    found["macro_bits" if cells.kind == MACRO else "memory_register_bits"] += cells.bits
     found[_selected(cells)] += cells.selected
-    if cells.kind == "distributed":  # read at once, and so through registers of its own
+    if cells.kind in ("distributed", REGISTERS):  # read at once, and so through registers of its own
         found["read_register_bits"] += 2 * memory.width
-    elif cells.ways > 1:  # a multiplexer stands between the block and its register
+    elif cells.ways > 1 or cells.kind == MACRO:  # the register behind it is not the block's own
         found["read_register_bits"] += memory.width
     return found
 
