@@ -21,7 +21,6 @@ from hwnorm.check.queues import Segment, queues_of
 from hwnorm.check.rows import Batch, batch_of
 from hwnorm.check.vectors import golden
 from hwnorm.errors import ToolFailed
-from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.design import Design
 
 STREAMS = 1024
@@ -111,7 +110,7 @@ def timed(folder: Folder, rng: np.random.Generator) -> list[list[Segment]]:
 def _around(design: Design) -> int:
     """So many of the longest groups that every memory's addresses run around."""
     plan = design.plan
-    depths = [rounded_depth(plan.replay_depth(s.number)) for s in plan.sweeps[1:]]
+    depths = [plan.replay_words(s.number) for s in plan.sweeps[1:]]
     return min(max(TIMED, -(-3 * max(depths, default=0) // (2 * plan.shape.max_beats))), MOST_TIMED)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hwnorm.cost.blocks import MACRO, REGISTERS, Family, Mapped, mapped
-from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.units.lfsr import TAPS
 
@@ -34,8 +33,8 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
         here = f"sweep_{sweep.number}"
         looked_up = plan.tabulated and sweep is plan.sweeps[-1]
         if sweep.number > 1 and not plan.shape.external:
-            width = sum(c.format.width for c in sweep.arriving.values()) * lanes
-            yield here if looked_up else "frame", Memory(rounded_depth(plan.replay_depth(sweep.number)), width)
+            memory = Memory(plan.replay_words(sweep.number), plan.replay_width(sweep.number))
+            yield here if looked_up else "frame", memory
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
@@ -84,7 +83,7 @@ def frame_amounts(plan: Plan) -> Amounts:
         if shape.partial:
             found["lane_counter_bits"] += (lanes - 1).bit_length()
         if sweep.number > 1 and not shape.external:
-            depth = rounded_depth(plan.replay_depth(sweep.number))
+            depth = plan.replay_words(sweep.number)
             bits = (depth - 1).bit_length()
             found["told_bits" if depth == 1 << bits and _wanders(bits) else "address_bits"] += 2 * bits
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0

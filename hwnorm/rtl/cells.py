@@ -89,6 +89,7 @@ class Cell:
 MULTIPLY_LATENCY = 2  # operands in registers of their own, product in one: what a DSP block has inside
 FACTOR_BITS = 18  # of a signed factor of one DSP block
 CHAIN_BITS = 18  # of a sum in one cycle, where there is one every cycle
+LOOP_BITS = 14  # of one that is added to itself in the next cycle, whose registers cannot move towards its operands
 SHIFT_STEP = 2  # bits of a shift amount that one register stage of a barrel shifter uses up
 
 

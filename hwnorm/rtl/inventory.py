@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from hwnorm.rtl.cells import Cell, Kind, parts
-from hwnorm.rtl.depth import rounded_depth
-from hwnorm.rtl.plan import TABLES, Plan
+from hwnorm.rtl.plan import TABLES, Plan, halved
 
 ADDERS = (Kind.ADD, Kind.SUB)
 COMPARATORS = (Kind.GT, Kind.EQ, Kind.MAX, Kind.MIN)
@@ -28,7 +27,7 @@ def inventory(plan: Plan) -> dict[str, int]:
                 total[name] += number * copies
         for reduction in sweep.reductions:
             name = "adders" if reduction.kind is Kind.SUM else "comparators"
-            total[name] += plan.shape.lanes  # a tree, and the running value
+            total[name] += plan.shape.lanes + halved(reduction)  # a tree, and the running value
         if plan.shape.partial:  # every lane but the first may be empty in the last beat
             picky = len(sweep.reductions) + sum(c.kind is Kind.FIRST for c in sweep.cells)
             total["comparators"] += picky * (plan.shape.lanes - 1)
@@ -40,8 +39,7 @@ def memories(plan: Plan) -> list[tuple[int, int]]:
     """(words, bits of a word) of every memory."""
     lanes, found = plan.shape.lanes, []
     for sweep in plan.sweeps[1:] if not plan.shape.external else []:
-        width = sum(c.format.width for c in sweep.arriving.values()) * lanes
-        found.append((rounded_depth(plan.replay_depth(sweep.number)), width))
+        found.append((plan.replay_words(sweep.number), plan.replay_width(sweep.number)))
     for sweep in plan.sweeps:
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())

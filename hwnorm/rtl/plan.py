@@ -18,7 +18,7 @@ from functools import cached_property
 
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.alignment import in_lanes, in_order
-from hwnorm.rtl.cells import MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind, topological
+from hwnorm.rtl.cells import LOOP_BITS, MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind, topological
 from hwnorm.rtl.depth import rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
@@ -100,7 +100,7 @@ class SweepPlan:
     @cached_property
     def sums_at(self) -> int:
         """The depth of a group's last beat at which all reductions are known."""
-        return max((self.ready[r.args[0]] + self.tree_latency for r in self.reductions), default=0)
+        return max((self.ready[r.args[0]] + self.tree_latency + halved(r) for r in self.reductions), default=0)
 
     @property
     def tree_latency(self) -> int:
@@ -357,6 +357,13 @@ class Plan:
         streaming = self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
         return streaming if self.tabulated else min(streaming, max(self.most_waiting, 2))
 
+    def replay_width(self, number: int) -> int:
+        """Bits of a beat in front of sweep ``number``."""
+        return sum(cell.format.width for cell in self.sweeps[number - 1].arriving.values()) * self.shape.lanes
+
+    def replay_words(self, number: int) -> int:
+        return rounded_depth(self.replay_depth(number), self.replay_width(number))
+
     @property
     def most_waiting(self) -> int:
         """Beats between two sweeps, whoever stands still: of the group that the later one has begun all but one, the
@@ -366,12 +373,17 @@ class Plan:
 
     def may_fill(self, number: int) -> bool:
         """Whether the memory in front of a sweep has to be watched."""
-        return self.tabulated or rounded_depth(self.replay_depth(number)) - 1 < self.most_waiting
+        return self.tabulated or self.replay_words(number) - 1 < self.most_waiting
 
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
         return 1 << (sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY).bit_length()
+
+
+def halved(reduction: Cell) -> bool:
+    """Whether a sum is so long that its upper half is accumulated a cycle after its lower one."""
+    return reduction.kind is Kind.SUM and reduction.format.width > LOOP_BITS
 
 
 def _roots(cells: set[Cell]) -> set[Cell]:

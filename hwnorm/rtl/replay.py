@@ -81,7 +81,7 @@ class Replay(Block):
 
     def __init__(self, name: str, width: int, beats: int, late: int) -> None:
         super().__init__(name)
-        depth = rounded_depth(beats)
+        depth = rounded_depth(beats, width)
         self.capacity = depth - 1
         self.write, self.read = self.input("write"), self.input("read")
         self.data_in = self.input("data_in", width)

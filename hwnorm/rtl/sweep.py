@@ -14,9 +14,10 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Mux, Signal
 
-from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.rtl.cells import LOOP_BITS, Cell, Kind
 from hwnorm.rtl.lane import Lane
-from hwnorm.rtl.plan import Shape, SweepPlan
+from hwnorm.rtl.plan import Shape, SweepPlan, halved
+from hwnorm.rtl.values import extended, with_carry
 from hwnorm.units import AdderTree
 from hwnorm.units.hdl import Block, shape_of
 
@@ -88,12 +89,13 @@ class SweepBlock(Block):
                 neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
                 values.append(value if self.tail is None else Mux(kept, value, Const(neutral, shape_of(arg.format))))
             total = self._sum_of_beat(cell, values) if cell.kind is Kind.SUM else self._extreme_of_beat(cell, values)
-            wanted = self.plan.sums_at
+            accumulate = self._accumulated_in_halves if halved(cell) else self._accumulated
+            wanted = self.plan.sums_at - halved(cell)
             for late in range(depth + self.plan.tree_latency, wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
                 self.m.d.sync += delayed.eq(total)
                 total = delayed
-            self.sums[cell] = self._accumulated(cell, total, wanted)
+            self.sums[cell] = accumulate(cell, total, wanted)
 
     def _sum_of_beat(self, cell: Cell, values: list[Any]) -> Any:
         arg = cell.args[0].format
@@ -132,6 +134,25 @@ class SweepBlock(Block):
             self.m.d.sync += before.eq(whole)
         with self.m.If(self.at("last", depth)):
             self.m.d.sync += before.eq(neutral)
+        return whole
+
+    def _accumulated_in_halves(self, cell: Cell, value: Any, depth: int) -> Any:
+        """The upper half a cycle later, with what the lower one carries. The result stands at ``depth`` + 1."""
+        m, width = self.m, cell.format.width
+        half = max(width // 2, min(len(value), LOOP_BITS))  # above the value there is but its sign to add
+        low, high = extended(value, width)[:half], extended(value, width)[half:]
+        low_before = self.register(f"{cell.name}_low_before", half, reset_less=False)
+        high_before = self.register(f"{cell.name}_high_before", width - half, reset_less=False)
+        low_sum, late = self.register(f"{cell.name}_low", half + 1), self.register(f"{cell.name}_upper", width - half)
+        total, whole = Signal(half + 1, name=f"{cell.name}_low_sum"), self.output(cell.name, shape_of(cell.format))
+        high_sum = with_carry(low_sum[-1], high_before, late)[: width - half]
+        m.d.comb += [total.eq(low_before + low), whole.eq(Cat(low_sum[:half], high_sum))]
+        m.d.sync += [low_sum.eq(total), late.eq(high)]
+        for late_by, before, after in ((0, low_before, total), (1, high_before, high_sum)):
+            with m.If(self.at("valid", depth + late_by)):
+                m.d.sync += before.eq(after)
+            with m.If(self.at("last", depth + late_by)):
+                m.d.sync += before.eq(0)
         return whole
 
     # What goes in and out beside the sums

@@ -20,8 +20,10 @@ from amaranth.lib.memory import Memory
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Shape, SweepPlan
+from hwnorm.rtl.replay import Space, counting
 from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
+from hwnorm.units.lfsr import TAPS, Lfsr
 
 
 class OrderedLane(Lane):
@@ -93,23 +95,21 @@ class TableBlock(Block):
         self.token, self.release = self.input("token"), self.output("release")
         self.ended = self.input("ended")  # a group has been looked up
         self.complete, self.arm = self.output("complete"), self.input("arm")
-        count = self.count = Signal(self.stream.format.width, name="count")
         filling, taken = Signal(name="filling"), Signal(name="taken")
-        empty = Signal(range(TABLES + 1), name="empty", init=TABLES)
         at_end = Signal(name="at_end")
         begin = Signal(name="begin_fill")
-        m.d.comb += begin.eq(self.token & ~taken & (empty != 0) & (~filling | at_end))
-        m.d.sync += at_end.eq(filling & (count == self.size - 2))
-        with m.If(filling):
-            m.d.sync += count.eq(count + 1)
+        empty = self.place("empty", Space("empty", TABLES))
+        m.d.comb += [empty.promise.eq(begin), empty.take.eq(self.ended)]
+        m.d.comb += begin.eq(self.token & ~taken & empty.space & (~filling | at_end))
+        timer = Lfsr(max(self.stream.format.width + 1, min(TAPS)))
+        time = self.register("time", timer.width, init=1)
+        m.d.sync += [time.eq(timer.following(time)), at_end.eq(filling & (time == timer.compute(1, self.size - 2)))]
         with m.If(begin):
-            m.d.sync += [filling.eq(1), taken.eq(1)]
+            m.d.sync += [filling.eq(1), taken.eq(1), time.eq(1)]
         with m.Elif(at_end):
             m.d.sync += filling.eq(0)
         with m.If(self.release):
             m.d.sync += taken.eq(0)
-        with m.If(begin != self.ended):
-            m.d.sync += empty.eq(empty + Mux(self.ended, 1, Const(-1)))
         ready, some = Signal(range(TABLES + 1), name="ready_tables"), Signal(name="some_table")
         self.filled = Signal(name="filled")
         with m.If(self.filled != self.arm):
@@ -117,28 +117,24 @@ class TableBlock(Block):
         m.d.comb += self.complete.eq(some)
         self.fill_valid = filling
         self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
-        m.d.sync += self.fill_first.eq(begin)  # the count has run around and is 0 again
+        m.d.sync += self.fill_first.eq(begin)
         m.d.comb += self.fill_last.eq(at_end)
 
     def at(self, name: str, depth: int) -> Any:
-        """``valid``, ``first``, ``last`` and ``value`` of the filling lane at a depth."""
+        """``valid``, ``first`` and ``last`` of the filling lane at a depth."""
         if depth < 0:
-            return {"valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last, "value": self.count}[
-                name
-            ]
+            return {"valid": self.fill_valid, "first": self.fill_first, "last": self.fill_last}[name]
         if (name, depth) not in self._chains:
             earlier = self.at(name, depth - 1)
-            late = self.register(f"fill_{name}_{depth}", len(earlier), reset_less=name == "value")
+            late = self.register(f"fill_{name}_{depth}", len(earlier), reset_less=False)
             self.m.d.sync += late.eq(earlier)
             self._chains[name, depth] = late
         return self._chains[name, depth]
 
     def _fill(self) -> None:
         m, plan, lane = self.m, self.plan, self.lane
-        # Counting starts at the least value: the top bit is the other way round in two's complement.
-        value = self.at("value", 0)
-        signed = self.stream.format.signed
-        m.d.comb += lane.streams[self.stream].eq(Cat(value[:-1], ~value[-1] if signed else value[-1]))
+        if any(self.stream in c.args for c in plan.cells if c.kind is not Kind.RAMP):
+            m.d.comb += lane.streams[self.stream].eq(self._value(0))
         for depth, port in lane.first_at.items():
             m.d.comb += port.eq(self.at("first", depth))
         starts = {c.args[2] for c in plan.cells if c.kind is Kind.RAMP}  # read once, with the first value
@@ -176,7 +172,7 @@ class TableBlock(Block):
             m.d.sync += out_of.eq(out_of + 1)
         beat = self.register(f"{self.stream.name}_0", len(self.streams[self.stream]))
         m.d.sync += beat.eq(self.streams[self.stream])
-        address = Cat(self._where(plan.writes_at), into)
+        address = Cat(self._value(plan.writes_at), into)
         found = []
         for lane in range(lanes):
             memory = Memory(shape=unsigned(len(word)), depth=TABLES * self.size, init=[], attrs={"no_rw_check": 1})
@@ -201,9 +197,10 @@ class TableBlock(Block):
             offset += size
         self._tell()
 
-    def _where(self, depth: int) -> Any:
-        """The address of the value that stands at a depth: the value's own bits."""
-        value = self.at("value", depth)
+    def _value(self, depth: int) -> Any:
+        """The value that stands at a depth, as bits. Counting starts at the least one: the top bit is the other way
+        round in two's complement. A table is filled whole, so that the count is 0 again with the next."""
+        value = counting(self, f"value_{depth}", self.size, self.at("valid", depth))
         return Cat(value[:-1], ~value[-1] if self.stream.format.signed else value[-1])
 
     def _tell(self) -> None:

@@ -273,7 +273,7 @@ def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
     queue holds 16 beats of 5 to a group: when it is full, one of a group has left the memory.)"""
     most = Plan.most_waiting.fget  # type: ignore[attr-defined]
     monkeypatch.setattr(Plan, "most_waiting", property(lambda plan: most(plan) - less))
-    monkeypatch.setattr(replay, "rounded_depth", lambda beats: beats)
+    monkeypatch.setattr(replay, "rounded_depth", lambda beats, width: beats)
     made = folder(tmp_path / "d", "l2", "forward", 1, max_elements=5)
     assert made.design.plan.output_depth(2) == 16
     assert made.design.plan.replay_depth(2) == 13 - less and "space_2" not in made.text
