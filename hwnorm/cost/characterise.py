@@ -142,6 +142,7 @@ def fit(points: Mapping[str, Any]) -> dict[str, Any]:
             "reciprocals": ["restoring"],
         },
         "lut_of_ram": family.luts_of_ram,
+        "engines": len(engines),
         "errors": summaries,
         "path": path,
         "coefficients": coefficients,

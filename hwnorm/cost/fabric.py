@@ -43,6 +43,7 @@ class Fabric:
     errors: Mapping[str, Mapping[str, float]]
     measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, directions: which
     lut_of_ram: float
+    engines: int  # that it was fitted to
     capacity: Mapping[str, int]
 
     @property
@@ -131,6 +132,7 @@ def parse(path: Path, text: str) -> Fabric:
             errors=data["errors"],
             measured=data["measured"],
             lut_of_ram=data["lut_of_ram"],
+            engines=data["engines"],
             capacity=data["capacity"],
         )
     except InputError:

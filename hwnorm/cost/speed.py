@@ -14,8 +14,8 @@ import numpy as np
 from hwnorm.cost.amounts_sweep import SUMS
 from hwnorm.cost.blocks import Family, multipliers, product_parts
 from hwnorm.cost.nnls import fit
-from hwnorm.rtl.cells import REDUCTIONS, Cell, Kind
-from hwnorm.rtl.plan import Plan
+from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.rtl.plan import Plan, halved
 
 CHAINED = (*SUMS, Kind.GT, Kind.MAX, Kind.MIN, Kind.ABS)
 STRENGTH = 1e-2
@@ -25,7 +25,7 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
     """``size``: LUTs, or area."""
     lanes, beats = plan.shape.lanes, max(plan.shape.max_beats, 1)
     chains = [_chain(cell) for sweep in plan.sweeps for cell in sweep.cells]
-    chains += [cell.format.width for sweep in plan.sweeps for cell in sweep.reductions if cell.kind in REDUCTIONS]
+    chains += [cell.format.width // (1 + halved(cell)) for sweep in plan.sweeps for cell in sweep.reductions]
     held = [
         cell.format.width
         for stage in plan.stages.values()

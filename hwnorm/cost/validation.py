@@ -22,6 +22,7 @@ class Checked:
     experiment: Experiment
     measured: dict[str, float]
     predicted: dict[str, float]
+    seeds: int = 0  # behind its clock
 
     def error_pct(self, quantity: str) -> float | None:
         """Signed; of what is exact or not, in units."""
@@ -48,7 +49,7 @@ def _checked(fabric: Fabric, point: Point) -> Checked:
         measured[CLOCK] = median(point.mhz)
     elements = int(point.totals.get("elements", 0)) or None
     said = fabric.of_plan(point.experiment.design().plan, [], elements)
-    return Checked(point.experiment, measured, {name: figure.value for name, figure in said.items()})
+    return Checked(point.experiment, measured, {name: figure.value for name, figure in said.items()}, len(point.mhz))
 
 
 def totals(found: Sequence[Checked]) -> dict[str, dict[str, float]]:
