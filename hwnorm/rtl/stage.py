@@ -57,6 +57,8 @@ class StageBlock(Block):
         for cell in self.plan.captured:
             name = self.names.of(cell)
             port = self.captured[cell] = self.input(f"{name}_in", shape_of(cell.format))
+            if cell in self.plan.passing:
+                continue
             held = self._values[cell] = self.register(name, shape_of(cell.format))
             with self.m.If(self.start):
                 self.m.d.sync += held.eq(port)
@@ -261,6 +263,8 @@ class StageBlock(Block):
                     bit = self._pulse(name, cell, strobe)
                 case Kind.ABS:
                     bit = self._magnitude(name, cell, strobe)
+                case _ if cell in self.plan.passing:
+                    bit = self._moved_out(name, cell, at)
                 case _:
                     bit = self._shifted_out(name, cell, strobe)
             self._feeds[cell, number] = bit
@@ -275,6 +279,15 @@ class StageBlock(Block):
         with self.m.If(self.start):
             self.m.d.sync += feed.eq(0)
         return feed[0]
+
+    def _moved_out(self, name: str, cell: Cell, at: int) -> Any:
+        """From where it was captured, as soon as its first bit is wanted."""
+        feed, moves = self.register(name, shape_of(cell.format)), self._since(at)
+        with self.m.If(moves):
+            self.m.d.sync += feed.eq(feed >> 1)
+        with self.m.If(self.start):
+            self.m.d.sync += feed.eq(self.captured[cell])
+        return feed[0] & moves
 
     def _pulse(self, name: str, cell: Cell, load: Any) -> Any:
         """2**(a - less) is a bit that comes so many cycles late: a counter."""

@@ -11,6 +11,7 @@ A shift by a constant is a matter of time alone: bit i of ``a << k`` is there wh
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -223,6 +224,25 @@ class StagePlan:
             elif cell in found or cell.kind not in (*FED, *WIRING):
                 found.update(cell.args)
         return frozenset(found)
+
+    @cached_property
+    def passing(self) -> frozenset[Cell]:
+        """What is captured to be read bit by bit, once: it moves out of the register that it was captured in."""
+        read = set(self.outputs)
+        for cell in self.cells:
+            if self.runs(cell):
+                running, others = self.operands(cell)
+                read.update(others)
+                bases = [self.unshifted(a)[0] for a in running if a not in self.serial]
+                read.update(arg for base in bases if base.kind in FED for arg in base.args)
+            elif cell in self.standing or cell.kind not in (*FED, *WIRING):
+                read.update(cell.args)
+        for cell in list(read):  # what is but wiring of a captured value may be made in an earlier stage
+            while cell.kind in WIRING:
+                cell = cell.args[0]
+                read.add(cell)
+        fed = Counter(base for base, _ in self.feeds)
+        return frozenset(cell for cell in self.captured if fed[cell] == 1 and cell not in read)
 
     @property
     def ready(self) -> dict[Cell, int]:
