@@ -158,7 +158,7 @@ class Rounder:
                 m.d.sync += differs.eq(1)
             most = ~window[-1] & window[1:-1].all()
             with m.If(emit):
-                m.d.sync += over.eq(differs | most | (window[-1] & (not self.result.signed)))
+                m.d.sync += over.eq(differs | most | (window[-1] & (not (v.signed and self.result.signed))))
                 if v.signed:
                     m.d.sync += sign.eq(bit)
             with m.If(past):

@@ -128,7 +128,7 @@ def _wrap(folder: Path, wrong: dict[str, str]) -> None:
 )
 def test_mutants_are_caught(case: matrix.Case, count: int, simulator: Find, tmp_path: Path) -> None:
     simulator("icarus")
-    found = mutants.run(case, count, tmp_path)
+    found = list(mutants.run(case, count, tmp_path))
     print(mutants.told(case, found))
     assert [m for m in found if m.differs and m.caught is None] == []
     assert sum(m.caught is not None for m in found) >= count // 2

@@ -85,6 +85,16 @@ def test_hardware_for_every_pair_of_twelve_and_eight_bits(n_signed: bool, width:
     hardware(Divider(width, frac), *formats, every(*formats))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("n_signed", [True, False])
+def test_hardware_for_every_pair_of_twelve_bits(n_signed: bool) -> None:
+    """A part of the divisors at a time: there are sixteen million pairs."""
+    n, d = Format(12, 0, n_signed), Format(12, 0, False)
+    for divisors in np.array_split(np.arange(d.hi + 1), 16):
+        pairs = np.meshgrid(np.arange(n.lo, n.hi + 1), divisors)
+        hardware(Divider(13, 0), n, d, tuple(values.ravel() for values in pairs))
+
+
 @pytest.mark.parametrize(("n", "d", "width", "frac"), [(18, 11, 21, 13), (26, 11, 37, 21), (40, 21, 30, 10)])
 def test_hardware_for_wide_pairs(n: int, d: int, width: int, frac: int) -> None:
     formats = Format(n, 0), Format(d, 0, False)

@@ -7,7 +7,7 @@ from math import floor
 
 import numpy as np
 import pytest
-from simulator import check, drawn, every
+from simulator import check, check_stream, drawn, every
 
 from hwnorm.fixed import Format
 from hwnorm.units import Gain
@@ -125,6 +125,24 @@ def test_hardware_for_wide_products(unit: Gain, bits: int, frac: int) -> None:
     near = np.array([int(abs(p)).bit_length() - unit.width - unit.base for p in products]) + unit.shift_hi
     near = np.clip(near + np.arange(len(products)) % 7 - 3, formats[1].lo, formats[1].hi)
     hardware(unit, *formats, (products, near))
+
+
+def streamed(unit: Gain, product: Format, frac: Format) -> None:
+    products, fracs = every(product, frac)
+    expected = dict(zip(("mantissa", "exponent"), unit.compute(products, fracs), strict=True))
+    check_stream(unit.stream(product, frac), unit.timing(product, frac), products, {"frac": fracs}, expected)
+
+
+@pytest.mark.parametrize("unit", [Gain(8, 2, 2, 9), Gain(5, -9, -2, 1)], ids=str)
+def test_every_product_of_twelve_bits_bit_by_bit(unit: Gain) -> None:
+    streamed(unit, Format(12, 0, False), Format(5, 0))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bits", [1, 7, 11, 12])
+@pytest.mark.parametrize("width", [2, 3, 5, 8, 12])
+def test_every_product_and_fraction_bit_by_bit(width: int, bits: int) -> None:
+    streamed(Gain(width, 3, 2, 9), Format(bits, 0, False), Format(6, 0))
 
 
 def test_latency() -> None:

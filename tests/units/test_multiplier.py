@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from simulator import check, drawn, every
+from simulator import check, check_stream, drawn, every
 
 from hwnorm.fixed import Format
 from hwnorm.units import Multiplier
@@ -38,6 +38,25 @@ def test_hardware_for_every_pair_of_nine_bits(a: int, b: int, a_signed: bool, b_
 def test_hardware_for_wide_pairs(a: int, b: int, a_signed: bool, b_signed: bool) -> None:
     formats = Format(a, 0, a_signed), Format(b, 0, b_signed)
     hardware(*formats, (drawn(formats[0], 2000, a), drawn(formats[1], 2000, b + 100)))
+
+
+def streamed(factor: Format, value: Format) -> None:
+    unit = Multiplier()
+    factors, values = every(factor, value)
+    expected = {"product": unit.compute(factors, values)}
+    check_stream(unit.stream(factor), unit.timing(factor, value), values, {"factor": factors}, expected)
+
+
+@pytest.mark.parametrize(("a_signed", "b_signed"), SIGNS)
+def test_every_pair_of_six_bits_bit_by_bit(a_signed: bool, b_signed: bool) -> None:
+    streamed(Format(6, 0, a_signed), Format(6, 0, b_signed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("a_signed", "b_signed"), SIGNS)
+@pytest.mark.parametrize(("a", "b"), [(1, 12), (2, 11), (5, 9), (8, 8), (12, 1), (12, 5)])
+def test_every_pair_bit_by_bit(a: int, b: int, a_signed: bool, b_signed: bool) -> None:
+    streamed(Format(a, 0, a_signed), Format(b, 0, b_signed))
 
 
 @pytest.mark.parametrize(("a_signed", "b_signed"), SIGNS)

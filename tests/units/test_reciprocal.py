@@ -7,7 +7,7 @@ from math import floor
 
 import numpy as np
 import pytest
-from simulator import check, drawn, every
+from simulator import check, check_stream, drawn, every
 from test_normaliser import normalised
 
 from hwnorm.fixed import Format
@@ -127,12 +127,12 @@ def hardware(kind: str, widths: tuple[int, int], d: Format, values: np.ndarray) 
 
 @pytest.mark.parametrize("widths", [(4, 4), (8, 8), (10, 5), (6, 9)])
 @pytest.mark.parametrize("kind", UNITS)
-def test_hardware_for_every_operand_of_eight_bits(kind: str, widths: tuple[int, int]) -> None:
-    hardware(kind, widths, Format(8, 0, False), *every(Format(8, 0, False)))
+def test_hardware_for_every_operand_of_twelve_bits(kind: str, widths: tuple[int, int]) -> None:
+    hardware(kind, widths, Format(12, 0, False), *every(Format(12, 0, False)))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("bits", [5, 9, 10, 11, 12])
+@pytest.mark.parametrize("bits", [5, 8, 9, 10, 11, 12])
 @pytest.mark.parametrize("width", range(3, 13))
 @pytest.mark.parametrize("kind", UNITS)
 def test_hardware_for_every_operand_up_to_twelve_bits(kind: str, width: int, bits: int) -> None:
@@ -144,6 +144,27 @@ def test_hardware_for_every_operand_up_to_twelve_bits(kind: str, width: int, bit
 def test_hardware_for_wide_operands(kind: str, width: int, bits: int, signed: bool) -> None:
     fmt = Format(bits, 0, signed)
     hardware(kind, (width, width), fmt, np.abs(drawn(fmt, 2000, width)) & fmt.hi)
+
+
+def streamed(widths: tuple[int, int], d: Format, start: int) -> None:
+    """``start``: what the time is with D's first bit."""
+    unit = RestoringReciprocal(*widths)
+    (values,) = every(d)
+    block, timing = unit.stream(d, start), unit.timing(d)
+    expected = dict(zip(("mantissa", "exponent"), unit.compute(values), strict=True))
+    check_stream(block, timing, values, {}, expected, start)
+
+
+@pytest.mark.parametrize(("widths", "start"), [((12, 12), 0), ((8, 8), 5), ((10, 5), 30), ((6, 9), 17)])
+def test_every_operand_of_twelve_bits_bit_by_bit(widths: tuple[int, int], start: int) -> None:
+    streamed(widths, Format(12, 0, False), start)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bits", [1, 7, 11, 12])
+@pytest.mark.parametrize("width", range(2, 13))
+def test_every_operand_bit_by_bit(width: int, bits: int) -> None:
+    streamed((width, width), Format(bits, 0, False), 3 * width)
 
 
 def test_latency() -> None:

@@ -8,7 +8,7 @@ from math import floor
 
 import numpy as np
 import pytest
-from simulator import check, drawn, every
+from simulator import check, check_stream, drawn, every
 
 from hwnorm.fixed import Format, Rounding
 from hwnorm.units import Rounder
@@ -64,6 +64,36 @@ def test_hardware_for_wide_values(lo: int, hi: int, bits: int, width: int, v_sig
     values = drawn(v, 3000, bits)
     shifts = (lo + np.arange(3000) * 7 % (hi - lo + 1)).astype(object)
     hardware(Rounder(lo, hi, Format(width, 0, signed)), v, values, shifts)
+
+
+def streamed(unit: Rounder, v: Format) -> None:
+    shift = Format.holding(unit.shift_lo, unit.shift_hi)
+    values, shifts = (g.ravel() for g in np.meshgrid(np.arange(v.lo, v.hi + 1), np.arange(shift.lo, shift.hi + 1)))
+    given = (unit.shift_lo <= shifts) & (shifts <= unit.shift_hi)
+    values, shifts = values[given], shifts[given]
+    expected = {"result": unit.compute(values, shifts)}
+    check_stream(unit.stream(v, shift), unit.timing(v, shift), values, {"shift": shifts}, expected)
+
+
+@pytest.mark.parametrize(("v_signed", "signed"), SIGNS)
+def test_every_value_of_twelve_bits_bit_by_bit(v_signed: bool, signed: bool) -> None:
+    streamed(Rounder(0, 9, Format(6, 0, signed)), Format(12, 0, v_signed))
+
+
+def test_ones_up_to_the_top_are_no_sign() -> None:
+    """The bits of an unsigned value from the result's sign on were all alike, and it was not seen to be too large."""
+    streamed(Rounder(3, 3, Format(2, 0)), Format(6, 0, False))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("v_signed", "signed"), SIGNS)
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("width", [2, 6, 13])
+@pytest.mark.parametrize(("lo", "hi"), [(3, 3), (-3, 4), (0, 12), (9, 20)])
+def test_every_value_and_shift_bit_by_bit(
+    lo: int, hi: int, width: int, rounding: Rounding, v_signed: bool, signed: bool
+) -> None:
+    streamed(Rounder(lo, hi, Format(width, 0, signed), rounding), Format(12, 0, v_signed))
 
 
 def test_latency() -> None:
