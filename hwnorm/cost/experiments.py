@@ -55,6 +55,7 @@ class Space:
     elements: tuple[int, ...]
     long: tuple[int, ...] = (65536, 131072)  # from outside: nothing of them is kept
     largest: int = 128  # lanes times bits and guard: what takes yosys five to ten seconds
+    longest: int = 1 << 20  # elements, where every group has as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,13 @@ _CHECKED = Space(
     elements=(49, 128, 196, 512, 784, 2048, 4096, 8192),
 )
 ON_FPGA = Plans(_MEASURED, _CHECKED, 4, 1024)
-# Activity is simulated gate by gate: the same with fewer lanes and shorter groups, of which nothing is read again.
+# Activity is simulated gate by gate: the same with fewer lanes and shorter groups.
+_SMALL: dict[str, Any] = {"largest": 32, "longest": 256}
 IN_CELLS = Plans(
-    replace(_MEASURED, bits=(4, 6, 8, 8, 10, 12, 16), lanes=(1, 1, 2, 4), elements=(64, 100, 256), long=(), largest=32),
-    replace(_CHECKED, bits=(4, 5, 7, 8, 9, 11, 14), lanes=(1, 2, 3), elements=(49, 128, 200), long=(), largest=32),
+    replace(
+        _MEASURED, bits=(4, 6, 8, 8, 10, 12, 16), lanes=(1, 1, 2, 4), elements=(64, 100, 256, 1024, 4096), **_SMALL
+    ),
+    replace(_CHECKED, bits=(4, 5, 7, 8, 9, 11, 14), lanes=(1, 2, 3), elements=(49, 128, 200, 2048), **_SMALL),
     2,
     512,
 )
@@ -132,6 +136,7 @@ def _candidates(space: Space, seed: int) -> Iterator[Experiment]:
                 bits, lanes = source.choice(space.bits), source.choice(space.lanes)
                 external = bool(space.long) and source.random() < 1 / 8
                 elements = source.choice(space.long if external else space.elements)
-                one = Experiment(norm, form, direction, bits, lanes, elements, source.random() < 0.5, external)
+                fixed = source.random() < 0.5 and elements <= space.longest
+                one = Experiment(norm, form, direction, bits, lanes, elements, fixed, external)
                 if lanes * (bits + 4) <= space.largest and direction in one.design().engine.directions:
                     yield one
