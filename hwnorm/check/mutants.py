@@ -17,10 +17,10 @@ import numpy as np
 from hwnorm.check.bench import Outcome
 from hwnorm.check.differences import compare, differences
 from hwnorm.check.drawing import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
+from hwnorm.check.equivalence import PROVEN, verdicts
 from hwnorm.check.folder import Folder
 from hwnorm.check.ports import Bools
 from hwnorm.check.queues import Queue, Segment, queues_of
-from hwnorm.check.redundant import redundant
 from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, timed
 from hwnorm.gates import Mutant, mutants, mutated
 
@@ -30,7 +30,7 @@ RESETS = 12
 TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
 STREAMS = 2048  # at a time
-COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "equivalent")  # of what survived
+COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "verdict")  # of what survived
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Score:
     total: int
     by_vectors: int
     survivors: list[Mutant]
-    redundant: list[bool]  # of each survivor, whether it is proven to change nothing
+    verdicts: list[str]  # of each survivor: proven to change nothing, or open and what SAT found to differ
     source: str  # the file whose lines the mutants name
 
     @property
@@ -55,13 +55,13 @@ class Score:
                 "pin": f"{m.pin}[{m.bit}]",
                 "fault": m.mode.value,
                 "by": f"{m.control[0]}[{m.control[1]}]" if m.control else "",
-                "equivalent": "proven" if same else "",
+                "verdict": verdict,
             }
-            for m, same in zip(self.survivors, self.redundant, strict=True)
+            for m, verdict in zip(self.survivors, self.verdicts, strict=True)
         ]
 
     def __str__(self) -> str:
-        share, equivalent = 100 * self.killed / max(self.total, 1), sum(self.redundant)
+        share, equivalent = 100 * self.killed / max(self.total, 1), self.verdicts.count(PROVEN)
         others = 100 * self.killed / max(self.total - equivalent, 1)
         return (
             f"{self.killed} of {self.total} mutants killed ({share:.1f} %): {self.by_vectors} by the golden vectors, "
@@ -83,7 +83,7 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
     by_vectors = len(faults) - len(left)
     for turn in range(ROUNDS):
         left = _survivors(folder, left, _random(folder, seed + 1 + turn, len(left)), seed + turn)
-    return Score(len(faults), by_vectors, left, redundant(folder.optimised, left), f"rtl/{folder.name}.v")
+    return Score(len(faults), by_vectors, left, verdicts(folder, left), f"rtl/{folder.name}.v")
 
 
 def _standard(folder: Folder, seed: int) -> Draw:

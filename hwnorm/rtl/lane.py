@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Mux, Value, signed
+from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
 from hwnorm.ir import Rate
 from hwnorm.rtl.cells import MULTIPLY_LATENCY, SHIFT_STEP, WIRING, Cell, Kind, parts
@@ -95,7 +95,7 @@ class Lane(Block):
                 value, which = (self.value(a, depth) for a in cell.args)
                 drop, stride = cell.param
                 distances = range(drop, drop + stride * cell.args[1].hi + 1, stride)
-                self._saturate(cell, depth, [value >> by for by in distances], which)
+                self._saturate(cell, depth, [self._at_distance(cell, value, by) for by in distances], which)
             case Kind.ADD | Kind.SUB if cell.latency > 1:
                 self._add_halves(cell, depth)
             case _:
@@ -156,6 +156,12 @@ class Lane(Block):
             late.eq(low),
         ]
         self.at[cell, depth + cell.latency] = fitted(Cat(late, high), cell)
+
+    def _at_distance(self, cell: Cell, value: Any, by: int) -> Any:
+        shifted = value >> by
+        named = Signal(shifted.shape(), name=f"{self.names.of(cell)}_by_{by}")
+        self.m.d.comb += named.eq(shifted)
+        return named
 
     def _saturate(self, cell: Cell, depth: int, values: list[Any], which: Any) -> None:
         """One of the values: first it is found out whether, then done."""

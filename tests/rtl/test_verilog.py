@@ -189,7 +189,7 @@ PLANTED = [
     ("signed [7:0] value_1", "[7:0] value_1"),
     ("at_last <= beat == 1", "at_last <= beat == 2"),
     ("length_wrong <= ~in_last", "length_wrong <= in_last"),
-    (">>> sub_at", ">> sub_at"),
+    (">>> 12", ">> 12"),
 ]
 
 

@@ -1,0 +1,195 @@
+"""One clock cycle of a netlist as clauses for a SAT solver (pip's python-sat).
+
+A literal is a number, its negation the number below zero. `Formula` makes literals of gates, each once: what is the
+same in two circuits over the same literals is one literal, and needs no solver to be compared. `Cycle` is a circuit
+over literals for its inputs and states: what the states become, and what can be seen from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hwnorm.errors import InputError, MissingTool
+from hwnorm.gates.logic import Expression
+from hwnorm.gates.netlist import Netlist
+from hwnorm.gates.parts import Gate, Parts, parts_of
+
+TRUE = 1
+SOLVER = "cadical153"
+
+
+class Formula:
+    def __init__(self) -> None:
+        try:
+            from pysat.solvers import Solver
+        except ImportError:
+            raise MissingTool("no python-sat: it was looked for in this Python; pip install python-sat") from None
+        self.solver: Any = Solver(name=SOLVER)
+        self.solver.add_clause([TRUE])
+        self._size = TRUE
+        self._made: dict[tuple[str, int, int], int] = {}
+        self._operands: dict[int, tuple[int, int]] = {}
+
+    def fresh(self) -> int:
+        self._size += 1
+        return self._size
+
+    def both(self, a: int, b: int) -> int:
+        if -TRUE in (a, b) or a == -b:
+            return -TRUE
+        if a in (TRUE, b):
+            return b
+        if b == TRUE:
+            return a
+        return self._gate("&", a, b)
+
+    def either(self, a: int, b: int) -> int:
+        return -self.both(-a, -b)
+
+    def differs(self, a: int, b: int) -> int:
+        if abs(a) == TRUE:
+            return -b if a == TRUE else b
+        if abs(b) == TRUE:
+            return -a if b == TRUE else a
+        if abs(a) == abs(b):
+            return -TRUE if a == b else TRUE
+        found = self._gate("^", abs(a), abs(b))
+        return found if (a < 0) == (b < 0) else -found
+
+    def choose(self, which: int, a: int, b: int) -> int:
+        return a if a == b else self.either(self.both(which, a), self.both(-which, b))
+
+    def any_of(self, literals: Iterable[int]) -> int:
+        """A literal that, assumed, wants one of them."""
+        found = self.fresh()
+        self.solver.add_clause([-found, *literals])
+        return found
+
+    def of(self, expression: Expression, pins: Sequence[int]) -> int:
+        if isinstance(expression, int):
+            return pins[expression]
+        operator, *operands = expression
+        found = [self.of(operand, pins) for operand in operands]
+        match operator:
+            case "0" | "1":
+                return TRUE if operator == "1" else -TRUE
+            case "!":
+                return -found[0]
+            case "&":
+                return self.both(*found)
+            case "|":
+                return self.either(*found)
+            case _:
+                return self.differs(*found)
+
+    def support(self, literals: Iterable[int]) -> frozenset[int]:
+        """The fresh numbers that literals are made of."""
+        seen: set[int] = set()
+        todo, found = [abs(literal) for literal in literals], set()
+        while todo:
+            number = todo.pop()
+            if number not in seen:
+                seen.add(number)
+                todo += self._operands.get(number, ())
+                if number not in self._operands and number != TRUE:
+                    found.add(number)
+        return frozenset(found)
+
+    def _gate(self, operator: str, a: int, b: int) -> int:
+        key = (operator, min(a, b), max(a, b))
+        if key not in self._made:
+            c = self._made[key] = self.fresh()
+            self._operands[c] = (abs(a), abs(b))
+            clauses = [[-c, a], [-c, b], [c, -a, -b]]
+            if operator == "^":
+                clauses = [[-c, a, b], [-c, -a, -b], [c, -a, b], [c, a, -b]]
+            for clause in clauses:
+                self.solver.add_clause(clause)
+        return self._made[key]
+
+
+def states_of(parts: Parts) -> list[int]:
+    """The nets that hold something from one cycle to the next: registers, and what clocked ports have read."""
+    clocked = [port for _, memory in parts.memories for port in memory.reads if port.edge is not None]
+    return [register.state for register in parts.registers] + [net for port in clocked for net in port.data]
+
+
+@dataclass(frozen=True)
+class Cycle:
+    states: tuple[int, ...]  # what they become, in the order of ``Circuit.states``
+    seen: tuple[tuple[int, int], ...]  # what matters from outside: a literal, and when it matters
+
+
+class Circuit:
+    """A netlist, ready to be written as clauses. Memories are no part of it: what they read is an input, what they are
+    given is seen from outside."""
+
+    def __init__(self, netlist: Netlist, promised: Mapping[str, str]) -> None:
+        """``promised``: by the name of an output that of the one-bit output which says when it matters."""
+        self.netlist, self._promised = netlist, promised
+        self._parts = parts = parts_of(netlist)
+        edges = {r.edge for r in parts.registers} | {edge for _, m in parts.memories for edge in m.edges}
+        if parts.follows or len(edges) > 1:
+            raise InputError(f"{netlist.name}: only a design with one clock and no asynchronous reset can be proven")
+        self._order = _ordered(parts.gates)
+        self._clocked = [port for _, m in parts.memories for port in m.reads if port.edge is not None]
+        self.states = states_of(parts)
+        read = [net for _, m in parts.memories for port in m.reads if port.edge is None for net in port.data]
+        self.inputs = [net for nets in netlist.inputs.values() for net in nets if net not in {e.clock for e in edges}]
+        self.inputs += read
+
+    @cached_property
+    def found(self) -> int:
+        """How many bits clocked ports find in memories."""
+        return sum(len(port.data) for port in self._clocked)
+
+    def cycle(self, formula: Formula, inputs: Sequence[int], states: Sequence[int], found: Sequence[int]) -> Cycle:
+        of = {0: -TRUE, 1: TRUE, **{net: TRUE if mask else -TRUE for net, mask in self.netlist.constants.items()}}
+        of |= dict(zip(self.inputs, inputs, strict=True)) | dict(zip(self.states, states, strict=True))
+        for gate in self._order:
+            of[gate.output] = formula.of(gate.expression, [of.get(net, -TRUE) for net in gate.pins])
+        after, left = [of.get(r.d, -TRUE) for r in self._parts.registers], iter(found)
+        for port in self._clocked:
+            reset = formula.both(of[port.reset], of[port.enable]) if port.enable_over_reset else of[port.reset]
+            for net, value in zip(port.data, port.reset_value, strict=True):
+                shown = formula.choose(of[port.enable], next(left), of[net])
+                after.append(formula.choose(reset, TRUE if value else -TRUE, shown))
+        return Cycle(tuple(after), tuple(self._seen(of)))
+
+    def _seen(self, of: Mapping[int, int]) -> Iterable[tuple[int, int]]:
+        outputs = self.netlist.outputs
+        for name, nets in outputs.items():
+            when = of[outputs[self._promised[name]][0]] if name in self._promised else TRUE
+            yield from ((of.get(net, -TRUE), when) for net in nets)
+        for _, memory in self._parts.memories:
+            for read in memory.reads:
+                when = TRUE if read.edge is None else of[read.enable]
+                yield from ((of[net], TRUE) for net in (read.enable, read.reset))
+                yield from ((of.get(net, -TRUE), when) for net in read.address)
+            for write in memory.writes:
+                yield from ((of[net], TRUE) for net in write.enable)
+                yield from ((of.get(net, -TRUE), of[e]) for net, e in zip(write.data, write.enable, strict=True))
+                yield from ((of.get(net, -TRUE), of[e]) for net in write.address for e in set(write.enable))
+
+
+def _ordered(gates: Sequence[Gate]) -> list[Gate]:
+    """Each behind those that drive it; there is no loop among them, or the simulator would have said so."""
+    driver = {gate.output: gate for gate in gates}
+    done: set[int] = set()
+    order: list[Gate] = []
+    for start in gates:
+        todo = [start]
+        while todo:
+            gate = todo[-1]
+            waiting = [driver[net] for net in gate.pins if net in driver and net not in done]
+            if waiting:
+                todo += waiting
+            else:
+                todo.pop()
+                if gate.output not in done:
+                    done.add(gate.output)
+                    order.append(gate)
+    return order
