@@ -99,8 +99,8 @@ def _of_operations(operations: list[Operation]) -> tuple[str, ...]:
         return ()
     return (
         "Operations alone, in the paper's own accounting (a sign and an abs against a square, each between registers "
-        f"of its own): {', '.join(said)} of the energy saved; the paper's float32 figures say 47 %. In an engine the "
-        "same three operations are a small part of what is clocked.",
+        f"of its own), L1 saves of the energy {', '.join(said)}; the paper's float32 figures say 47 %. In an engine "
+        "the same three operations are a small part of what is clocked.",
     )
 
 
@@ -161,13 +161,14 @@ class Comparison:
         rows: list[list[Cell]] = []
         for (bits, phase), both in self.pairs.items():
             for norm, cost in zip(("l2", "l1"), both, strict=True):
-                speeds: list[Cell] = [None, None, None, None]
+                speeds: list[Cell] = [None] * (4 if self.seeds else 2)
                 if cost.middle:
-                    speeds = [round(cost.middle, 1), round(min(cost.mhz), 1), round(max(cost.mhz), 1)]
-                    speeds.append(round(1e3 / cost.middle / self.plans.table_lanes, 3))
+                    spread = [round(min(cost.mhz), 1), round(max(cost.mhz), 1)] if self.seeds else []
+                    speeds = [round(cost.middle, 1), round(1e3 / cost.middle / self.plans.table_lanes, 3), *spread]
                 rows.append([bits, phase, norm, *(_short(cost.totals[name]) for name in self.counts), *speeds])
         names = [NAMES.get(name, name) for name in self.counts]
-        columns = ("bits", "pass", "norm", *names, "MHz", "worst seed", "best seed", "ns an element")
+        columns = ("bits", "pass", "norm", *names, "MHz", "ns an element")
+        columns += ("worst seed", "best seed") if self.seeds else ()
         notes = [
             f"{self.plans.table_lanes} lanes, groups of {self.plans.table_elements:,} elements, memory on chip. An "
             "element takes a lane's cycle in either norm: all sweeps run at once, on successive groups.",
@@ -259,7 +260,7 @@ class Comparison:
                 parts.append(f"{_span([_percent(self.pairs[bits, phase], name) for bits in self.bits])} of the {word}")
         if self.priced:
             parts.append(f"{_span([_percent(self.pairs[bits, phase], ENERGY) for bits in self.bits])} of the energy")
-        return f"{phase.capitalize()}: L1 saves {', '.join(parts[:-1])} and {parts[-1]}."
+        return f"{phase.capitalize()}: L1 saves {', '.join(parts[:-1])} and {parts[-1]} (negative: it takes more)."
 
 
 def _short(value: float) -> Cell:
