@@ -49,6 +49,7 @@ bench: .venv/tested
 	$(BIN)/python benchmarks/bench_grid.py
 	$(BIN)/python benchmarks/bench_gates.py
 	$(BIN)/python benchmarks/bench_simulate.py
+	$(BIN)/python benchmarks/from_nothing.py
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

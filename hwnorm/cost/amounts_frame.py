@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwnorm.cost.blocks import Family, Mapped, mapped
+from hwnorm.cost.blocks import MACRO, REGISTERS, Family, Mapped, mapped
 from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.units.lfsr import TAPS
 
@@ -25,18 +25,21 @@ class Memory:
 
 
 def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
-    """With the instance that their outputs' multiplexers end up in: replays before a sweep, tables in the last one,
-    queues behind those that write."""
+    """With the instance that their outputs' multiplexers end up in, which is that of the register behind them: replays
+    before a sweep have it themselves but where a table is looked up, tables in the last sweep, queues behind those that
+    write."""
     lanes = plan.shape.lanes
     for sweep in plan.sweeps:
         here = f"sweep_{sweep.number}"
+        looked_up = plan.tabulated and sweep is plan.sweeps[-1]
         if sweep.number > 1 and not plan.shape.external:
-            yield here, Memory(plan.replay_words(sweep.number), plan.replay_width(sweep.number))
+            memory = Memory(plan.replay_words(sweep.number), plan.replay_width(sweep.number))
+            yield here if looked_up else "frame", memory
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
             yield "frame", Memory(plan.output_depth(sweep.number), word * lanes + told, block=True)
-            if plan.tabulated and sweep is plan.sweeps[-1]:
+            if looked_up:
                 for _ in range(lanes):
                     yield here, Memory(TABLES * plan.table_size, word)
 
@@ -44,11 +47,12 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
     cells = mapped(family, memory.words, memory.width, memory.block)
     ways = cells.ways if cells.ways > 1 else 0
-    found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways, "memory_register_bits": cells.bits})
+    found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways})
+    found["macro_bits" if cells.kind == MACRO else "memory_register_bits"] += cells.bits
     found[_selected(cells)] += cells.selected
-    if cells.kind == "distributed":  # read at once, and so through registers of its own
+    if cells.kind in ("distributed", REGISTERS):  # read at once, and so through registers of its own
         found["read_register_bits"] += 2 * memory.width
-    elif cells.ways > 1:  # a multiplexer stands between the block and its register
+    elif cells.ways > 1 or cells.kind == MACRO:  # the register behind it is not the block's own
         found["read_register_bits"] += memory.width
     return found
 
@@ -58,7 +62,7 @@ def _selected(cells: Mapped) -> str:
     if cells.ways < 3:
         return "selected_bits"
     if cells.kind == "distributed":
-        return "ram_selected_bits"
+        return "ram_selected_bits" if cells.ways <= 4 else "deep_ram_selected_bits"
     return (
         "wide_selected_bits" if cells.ways <= 8 else "deep_selected_bits" if cells.ways <= 16 else "huge_selected_bits"
     )

@@ -18,7 +18,7 @@ NEAR = 4  # cycles to the next strobe that registers bridge
 
 
 def stage_amounts(stage: StagePlan, results: bool) -> Amounts:
-    found = Amounts(stage=1, results=int(results))
+    found = Amounts(stage=1, results=int(results), latency=stage.latency)
     found["captured_bits"] = sum(c.format.width for c in stage.captured)
     times: set[int] = set()  # of strobes
     flags: set[int] = set()  # from when on something is high

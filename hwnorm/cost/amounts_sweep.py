@@ -13,8 +13,9 @@ import numpy as np
 
 from hwnorm.cost.blocks import Family, multipliers, product_parts
 from hwnorm.ir import Rate
-from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind, parts
-from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Plan, SweepPlan
+from hwnorm.rtl.cells import LOOP_BITS, SHIFT_STEP, WIRING, Cell, Kind, parts
+from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Plan, SweepPlan, halved
+from hwnorm.units.lfsr import TAPS
 
 SHORT = 5  # bits of a sum that is worth a carry chain
 SUMS = (Kind.ADD, Kind.SUB)
@@ -219,17 +220,26 @@ def _reductions(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
             found.update(_kept(plan, width, lanes))
         if cell.kind is Kind.SUM:
             found.update(_tree(width, lanes))
-            found["adder_bits"] += even(total)
-            found["chains"] += 1
+            found.update(_accumulator(cell, lanes))
         else:
             found["adder_bits"] += lanes * even(width + 1)
             found["chains"] += lanes
             found["mux_bits"] += lanes * width
             found["result_bits"] += (lanes - 1) * width
         found["sum_bits"] += total
-        waits = sweep.sums_at - sweep.ready[arg] - sweep.tree_latency
+        waits = sweep.sums_at - halved(cell) - sweep.ready[arg] - sweep.tree_latency
         found["delay_bits"] += waits * (width + deep)
     return found
+
+
+def _accumulator(cell: Cell, lanes: Any) -> Amounts:
+    """A long one in halves, of which the lower stands in a register more, and what is added to the upper as well."""
+    width = cell.format.width
+    if not halved(cell):
+        return Amounts(adder_bits=even(width), chains=1)
+    added = np.minimum(cell.args[0].format.width + levels(lanes), LOOP_BITS)
+    half = np.maximum(width // 2, added)
+    return Amounts(adder_bits=even(half + 1) + even(width - half), chains=2, result_bits=width + 1)
 
 
 def _tree(width: int, lanes: Any) -> Amounts:
@@ -271,12 +281,16 @@ def _chains(plan: Plan, sweep: SweepPlan) -> Amounts:
 
 
 def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
-    """A lane that fills, and a copy of the table a lane."""
+    """A lane that fills, and a copy of the table a lane. What comes from a replay stands in the memory's own register
+    (amounts_frame adds one where it has none)."""
     (stream,) = sweep.arriving.values()
     width = stream.format.width
-    filling = sweep.writes_at * (width + 2) + sweep.released_at
+    filling = 2 * sweep.writes_at + sweep.released_at
     tail = (plan.shape.lanes - 1).bit_length() if plan.shape.partial else 0
-    found = Amounts(beat_bits=width * lanes, told_bits=filling + (2 + tail) * (LOOKUP_LATENCY + 1), tables=1)
-    found["counter_bits"] = width + 3 * TABLES.bit_length()
-    found["read_bits"] = lanes * sum(c.format.width for c in sweep.writes.values())
+    found = Amounts(filling_bits=filling + (2 + tail) * (LOOKUP_LATENCY + 1), tables=1)
+    if sweep.number == 1 or plan.shape.external:
+        found["beat_bits"] = width * lanes
+    counted = any(c.kind is not Kind.RAMP and arg.kind is Kind.STREAM for c in sweep.cells for arg in c.args)
+    found["counter_bits"] = width * (1 + counted) + 3 * TABLES.bit_length()
+    found["filling_bits"] += max(width + 1, min(TAPS))
     return found

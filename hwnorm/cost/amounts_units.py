@@ -39,7 +39,8 @@ def unit_amounts(unit: Any, formats: list[Format], serial: bool) -> Amounts:
             reach = formats[1].width + 1
             return Amounts(gain=1, gain_bits=width, exponent_bits=reach)
         case Aligner(span):
-            return Amounts(counted_bits=(formats[0].width + span).bit_length(), collected_bits=formats[0].width + span)
+            width = formats[0].width + span
+            return Amounts(aligner=1, counted_bits=width.bit_length(), collected_bits=width)
         case Rounder(lo, hi, result):
             clips = unit.clips(formats[0])
             steps = (hi - lo).bit_length()

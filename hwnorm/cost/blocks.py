@@ -9,13 +9,13 @@ number of bytes; what lies at other addresses may share a block.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from hwnorm.rtl.cells import Cell, parts
 
 MUX, PORT_OF_ITS_OWN = 0.5, 2.0
-REGISTERS = "registers"
+REGISTERS, MACRO = "registers", "macro"
 LEAST_FACTOR = 2
 
 
@@ -42,13 +42,14 @@ class Family:
     slice_bits: int = 18  # of a factor that needs several
     signed: bool = False  # its multipliers know signed numbers alone
     luts_of_ram: int = 0  # of a cell of distributed RAM
+    in_registers: int = 0  # words of the largest memory that becomes flip-flops; larger ones stay what they are: macros
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """``cells`` RAM cells of a kind, behind ``selected`` bits of multiplexers, ``selects`` gates in front."""
 
-    kind: str
+    kind: str  # block, distributed, macro, registers
     cells: int
     selected: int = 0
     ways: int = 1
@@ -82,13 +83,19 @@ XILINX_7 = Family(
     signed=True,
     luts_of_ram=4,
 )
-FAMILIES: Mapping[str, Family] = {"ecp5": ECP5, "ice40-up5k": ICE40_UP, "xilinx": XILINX_7}
+STANDARD_CELLS = Family((), in_registers=64)
+FAMILIES: Mapping[str, Family] = {
+    **{"ecp5": ECP5, "ice40-up5k": ICE40_UP, "xilinx": XILINX_7},
+    **dict.fromkeys(("osu018", "osu035", "osu050"), STANDARD_CELLS),
+}
 
 
 @cache
 def mapped(family: Family, words: int, width: int, block: bool = False) -> Mapped:
     """The cells of a memory with one port to write and one, clocked, to read; of block RAMs alone where it says so."""
     best, least = Mapped(REGISTERS, 0, bits=words * width), float(words * width)
+    if 0 < family.in_registers < words:
+        return replace(best, kind=MACRO)
     for ram in family.rams:
         if block and ram.kind != "block":
             continue

@@ -15,13 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from hwnorm.cost.amounts import amounts
+from hwnorm.cost.amounts import Amounts, amounts
 from hwnorm.cost.blocks import FAMILIES
-from hwnorm.cost.experiments import fitted_to, table_engines
+from hwnorm.cost.cells import FAMILY, LIBRARIES
+from hwnorm.cost.experiments import IN_CELLS, ON_FPGA, Plans, fitted_to, table_engines
 from hwnorm.cost.fabric import SCHEMA
-from hwnorm.cost.fitting import FOLDS, Sample, cross_validated, fit_coefficients, fit_units
+from hwnorm.cost.fitting import (
+    CELLS,
+    FABRIC,
+    FOLDS,
+    Coefficients,
+    Sample,
+    cross_validated,
+    fit_coefficients,
+    fit_units,
+)
 from hwnorm.cost.measure import Point, Told, measure_all, unit_points
-from hwnorm.cost.speed import fit_path, path_amounts
+from hwnorm.cost.quantities import CLOCK, exact, fitted, size
+from hwnorm.cost.speed import fit_path, path_amounts, period_ns
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.synth.targets import Target, find_target
 
@@ -49,12 +60,13 @@ def characterise(
 ) -> Characterisation:
     """``seeds``: placements of the table's and of every PLACED-th engine (0: none). ``count``: so many engines."""
     target = modelled(target_name)
-    experiments = fitted_to()[:count]
+    plans = plans_of(target)
+    experiments = fitted_to(plans)[:count]
     if len(experiments) < 2 * FOLDS:
         raise InputError(f"a fit needs at least {2 * FOLDS} engines, not {len(experiments)}")
-    placed = {*table_engines(), *experiments[::PLACED]} if target.placer else set()
+    placed = {*table_engines(plans), *experiments[::PLACED]} if target.placer else set()
     found = measure_all(experiments, target, lambda e: seeds if e in placed else 0, told, jobs)
-    units = unit_points(target, UNIT_WIDTHS, told)
+    units = [] if target.family == FAMILY else unit_points(target, UNIT_WIDTHS, told)
     tools = {name: version for point in found for name, version in point.tools.items()}
     points = {
         "schema": "hwnorm.points/1",
@@ -62,6 +74,7 @@ def characterise(
         "tools": tools,
         "date": date,
         "command": command,
+        "resources": list(CELLS if target.family == FAMILY else FABRIC),
         "engines": [point.to_dict() for point in found],
         "units": units,
     }
@@ -69,28 +82,46 @@ def characterise(
 
 
 def modelled(name: str) -> Target:
-    """A target with a cost model."""
-    target = find_target(name)
+    """A target with a cost model: one of hwnorm synth's, or an installed library of standard cells."""
     if name not in FAMILIES:
+        find_target(name)
         raise InputError(f"target {name!r} has no cost model: {did_you_mean(name, FAMILIES)}")
-    return target
+    return LIBRARIES[name] if name in LIBRARIES else find_target(name)
+
+
+def plans_of(target: Target) -> Plans:
+    return IN_CELLS if target.family == FAMILY else ON_FPGA
 
 
 def fit(points: Mapping[str, Any]) -> dict[str, Any]:
     """The device file of measured points; needs no tool."""
-    target = find_target(points["target"])
-    engines = [Point.read(one) for one in points["engines"]]
-    ram = FAMILIES[target.name].luts_of_ram
-    samples = [sample(point, target) for point in engines]
+    target = modelled(points["target"])
+    engines = [Point.read(one, points["resources"]) for one in points["engines"]]
+    family = FAMILIES[target.name]
+    plans = [point.experiment.design().plan for point in engines]
+    found = [amounts(plan, family) for plan in plans]
+    samples = [sample(one, point) for one, point in zip(found, engines, strict=True)]
+
+    def said(coefficients: Coefficients, i: int) -> dict[str, float]:
+        elements = int(engines[i].totals.get("elements", 0)) or engines[i].experiment.elements
+        return fitted(coefficients, plans[i], found[i], family.luts_of_ram, elements)
+
     coefficients = fit_coefficients(samples)
-    errors = cross_validated(samples, ram)
-    summaries = {name: summary(found) for name, found in errors.items()}
-    path, speeds = _path(engines)
+    errors = cross_validated(samples, [point.totals for point in engines], said)
+    summaries = {name: summary(values) for name, values in errors.items()}
+    for i, point in enumerate(engines):
+        for name, value in exact(coefficients, found[i]).items():
+            worst = summaries.setdefault(name, {"mean_pct": 0.0, "worst_pct": 0.0})
+            if value != point.totals[name]:
+                worst["mean_pct"], worst["worst_pct"] = worst["mean_pct"] + 100 / len(engines), 100.0
+    paths = [
+        (path_amounts(plan, size(point.totals), family), float(np.median(point.mhz)))
+        for plan, point in zip(plans, engines, strict=True)
+        if point.mhz
+    ]
+    path, speeds = _path(paths)
     if speeds is not None:
-        summaries["fmax_mhz"] = summary(speeds)
-    for name, amount in (("dsp", "multipliers"), ("bram", "block_cells")):
-        wrong = [_exact(s, amount) - p.totals[name] for s, p in zip(samples, engines, strict=True)]
-        summaries[name] = summary(np.array([100.0 * (w != 0) for w in wrong]))
+        summaries[CLOCK] = summary(speeds) | {"points": len(paths), "seeds": _seeds(engines)}
     units = [(u["kind"], u["amounts"], u["measured"]) for u in points["units"]]
     sizes = {name: [getattr(p.experiment, name) for p in engines] for name in ("bits", "lanes", "elements")}
     return {
@@ -110,7 +141,8 @@ def fit(points: Mapping[str, Any]) -> dict[str, Any]:
             "norms": sorted({p.experiment.norm for p in engines}),
             "reciprocals": ["restoring"],
         },
-        "lut_of_ram": ram,
+        "lut_of_ram": family.luts_of_ram,
+        "engines": len(engines),
         "errors": summaries,
         "path": path,
         "coefficients": coefficients,
@@ -118,14 +150,8 @@ def fit(points: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def sample(point: Point, target: Target) -> Sample:
-    found = amounts(point.experiment.design().plan, FAMILIES[target.name])
-    measured = {name: point.parts.get(name, {}) for name in found}
-    return Sample(found, measured, float(point.totals["lut"]), float(point.totals["ff"]))
-
-
-def _exact(sample: Sample, amount: str) -> int:
-    return int(sum(found[amount] for found in sample.amounts.values()))
+def sample(found: Mapping[str, Amounts], point: Point) -> Sample:
+    return Sample(found, {name: point.parts.get(name, {}) for name in found})
 
 
 def summary(errors: Any) -> dict[str, float]:
@@ -133,17 +159,19 @@ def summary(errors: Any) -> dict[str, float]:
     return {"mean_pct": round(float(np.mean(np.abs(errors))), 2), "worst_pct": round(float(np.max(np.abs(errors))), 2)}
 
 
-def _path(engines: Sequence[Point]) -> tuple[dict[str, float] | None, Any]:
+def _seeds(engines: Sequence[Point]) -> int:
+    """Placements behind each clock; the fewest."""
+    return min(len(point.mhz) for point in engines if point.mhz)
+
+
+def _path(placed: Sequence[tuple[dict[str, float], float]]) -> tuple[dict[str, float] | None, Any]:
     """Of the median seed; leaving one out at a time."""
-    placed = [
-        (path_amounts(p.experiment.design().plan, p.totals["lut"]), float(np.median(p.mhz))) for p in engines if p.mhz
-    ]
     if len(placed) < FOLDS:
         return None, None
     errors = []
     for i, (found, mhz) in enumerate(placed):
         others = fit_path([*placed[:i], *placed[i + 1 :]])
-        errors.append(100 * (1e3 / sum(others[name] * found[name] for name in others) / mhz - 1))
+        errors.append(100 * (1e3 / period_ns(others, found) / mhz - 1))
     return fit_path(placed), np.array(errors)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import hwnorm
 from hwnorm.cost.device import load_device
 from hwnorm.cost.fabric import Fabric, find_fabric
-from hwnorm.cost.hardware import CLOCK, Hardware, hardware
+from hwnorm.cost.hardware import Hardware, hardware
 from hwnorm.cost.paper import PaperCost, ratio, saving
 from hwnorm.cost.placement import AS_IS, Placed, place, replaces
+from hwnorm.cost.quantities import CLOCK
 from hwnorm.cost.result import Counted, Result
 from hwnorm.cost.streaming import Machine, Stream
 from hwnorm.engine import Engine

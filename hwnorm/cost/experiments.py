@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hwnorm.engine import Engine
 from hwnorm.rtl.design import Design
 
-LARGEST = 160  # lanes times bits and guard: what takes yosys ten seconds
 FIT_SEED, CHECK_SEED = 1, 2
 FITTED_ENGINES, CHECKED_ENGINES = 80, 100
-TABLE_BITS, TABLE_LANES, TABLE_ELEMENTS = (4, 6, 8, 12, 16), 8, 1024
+TABLE_BITS = (4, 6, 8, 12, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,46 +54,69 @@ class Space:
     lanes: tuple[int, ...]
     elements: tuple[int, ...]
     long: tuple[int, ...] = (65536, 131072)  # from outside: nothing of them is kept
+    largest: int = 128  # lanes times bits and guard: what takes yosys five to ten seconds
+    longest: int = 1 << 20  # elements, where every group has as many
 
 
-MEASURED = Space(
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The engines that are measured on a kind of target."""
+
+    measured: Space
+    checked: Space
+    table_lanes: int
+    table_elements: int
+
+
+_MEASURED = Space(
     norms=(
         *(("l1", "positive-part"), ("l1", "abs"), ("l1", "pivot"), ("l2", "one-pass"), ("l2", "two-pass")),
         *(("layer", "one-pass"), ("rms", "one-pass"), ("range", "two-sweep"), ("mean-only", "two-sweep")),
     ),
     bits=(4, 6, 8, 8, 10, 12, 16, 20, 24),
-    lanes=(1, 2, 4, 4, 8, 16, 32),
+    lanes=(1, 2, 4, 4, 8, 16),
     elements=(64, 100, 256, 1024, 1024, 3136, 16384),
 )
-CHECKED = Space(
+_CHECKED = Space(
     norms=(
         *(("l1", "positive-part"), ("l1", "positive-part"), ("l1", "abs"), ("l2", "one-pass"), ("l2", "one-pass")),
         *(("l2", "two-pass"), ("layer-l1", "positive-part"), ("layer-l1", "abs"), ("layer", "two-pass")),
         *(("group", "one-pass"), ("rms", "one-pass"), ("range", "two-sweep"), ("l1-ns", "positive-part")),
     ),
     bits=(4, 5, 7, 8, 8, 9, 10, 12, 14, 16, 18),
-    lanes=(1, 2, 3, 4, 6, 8, 10, 12, 16, 24),
+    lanes=(1, 2, 3, 4, 6, 8, 10, 12),
     elements=(49, 128, 196, 512, 784, 2048, 4096, 8192),
+)
+ON_FPGA = Plans(_MEASURED, _CHECKED, 4, 1024)
+# Activity is simulated gate by gate: the same with fewer lanes and shorter groups.
+_SMALL: dict[str, Any] = {"largest": 32, "longest": 256}
+IN_CELLS = Plans(
+    replace(
+        _MEASURED, bits=(4, 6, 8, 8, 10, 12, 16), lanes=(1, 1, 2, 4), elements=(64, 100, 256, 1024, 4096), **_SMALL
+    ),
+    replace(_CHECKED, bits=(4, 5, 7, 8, 9, 11, 14), lanes=(1, 2, 3), elements=(49, 128, 200, 2048), **_SMALL),
+    2,
+    512,
 )
 
 
-def table_engines() -> list[Experiment]:
+def table_engines(of: Plans = ON_FPGA) -> list[Experiment]:
     """Both norms, both directions, at every width: what `hwnorm reproduce table4 --target` compares."""
     return [
-        Experiment(norm, form, direction, bits, TABLE_LANES, TABLE_ELEMENTS)
+        Experiment(norm, form, direction, bits, of.table_lanes, of.table_elements)
         for bits in TABLE_BITS
         for norm, form in (("l2", "one-pass"), ("l1", "positive-part"))
         for direction in ("forward", "backward")
     ]
 
 
-def fitted_to() -> list[Experiment]:
+def fitted_to(of: Plans = ON_FPGA) -> list[Experiment]:
     """The table's first: they are placed, and the clock is fitted to them."""
-    return _draw(MEASURED, FIT_SEED, FITTED_ENGINES, table_engines())
+    return _draw(of.measured, FIT_SEED, FITTED_ENGINES, table_engines(of))
 
 
-def checked_on() -> list[Experiment]:
-    return _draw(CHECKED, CHECK_SEED, CHECKED_ENGINES, [])
+def checked_on(of: Plans = ON_FPGA) -> list[Experiment]:
+    return _draw(of.checked, CHECK_SEED, CHECKED_ENGINES, [])
 
 
 def _draw(space: Space, seed: int, count: int, first: list[Experiment]) -> list[Experiment]:
@@ -112,8 +134,9 @@ def _candidates(space: Space, seed: int) -> Iterator[Experiment]:
         for norm, form in space.norms:
             for direction in ("forward", "backward", "forward", "backward", "inference"):
                 bits, lanes = source.choice(space.bits), source.choice(space.lanes)
-                external = source.random() < 1 / 8
+                external = bool(space.long) and source.random() < 1 / 8
                 elements = source.choice(space.long if external else space.elements)
-                one = Experiment(norm, form, direction, bits, lanes, elements, source.random() < 0.5, external)
-                if lanes * (bits + 4) <= LARGEST and direction in one.design().engine.directions:
+                fixed = source.random() < 0.5 and elements <= space.longest
+                one = Experiment(norm, form, direction, bits, lanes, elements, fixed, external)
+                if lanes * (bits + 4) <= space.largest and direction in one.design().engine.directions:
                     yield one

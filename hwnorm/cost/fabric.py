@@ -17,16 +17,17 @@ from typing import Any
 
 from hwnorm.cost.amounts import amounts
 from hwnorm.cost.blocks import FAMILIES, Family
+from hwnorm.cost.cells import Energy
 from hwnorm.cost.figure import Figure, Origin
-from hwnorm.cost.fitting import Coefficients, luts, predicted, total
+from hwnorm.cost.fitting import Coefficients
+from hwnorm.cost.quantities import CLOCK, ENERGY, energy, exact, fitted, of_cells, size
 from hwnorm.cost.speed import path_amounts, period_ns
 from hwnorm.errors import InputError
 from hwnorm.rtl.design import Design
+from hwnorm.rtl.plan import Plan
 
 SCHEMA = "hwnorm.device/1"
 POINTS = ".points.json"  # beside a device file: what was measured
-EXACT = ("dsp", "bram")
-FITTED = ("lut", "ff", "fmax_mhz")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Fabric:
     errors: Mapping[str, Mapping[str, float]]
     measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, directions: which
     lut_of_ram: float
+    engines: int  # that it was fitted to
     capacity: Mapping[str, int]
 
     @property
@@ -49,23 +51,24 @@ class Fabric:
         return FAMILIES[self.target]
 
     def resources(self, design: Design) -> dict[str, Figure]:
-        """LUT, FF, DSP, BRAM and the clock of one engine."""
+        """LUT, FF, DSP, BRAM of one engine, or area, FF, bits of memory and energy; and its clock."""
         return self.of_plan(design.plan, self.outside(design))
 
-    def of_plan(self, plan: Any, outside: list[str]) -> dict[str, Figure]:
+    def of_plan(self, plan: Plan, outside: list[str], elements: int | None = None) -> dict[str, Figure]:
+        """``elements`` of a group, of which the energy is told: the longest, if nobody says."""
         found = amounts(plan, self.family)
-        values = {
-            "lut": luts(self.coefficients, found, self.lut_of_ram),
-            "ff": predicted(self.coefficients, "ff", found),
-            "dsp": total(found, "multipliers"),
-            "bram": total(found, "block_cells"),
-        }
+        longest = elements or plan.shape.max_elements
+        values = fitted(self.coefficients, plan, found, self.lut_of_ram, longest) | exact(self.coefficients, found)
         if self.path is not None:
-            values["fmax_mhz"] = 1e3 / period_ns(self.path, path_amounts(plan, values["lut"]))
+            values[CLOCK] = 1e3 / period_ns(self.path, path_amounts(plan, size(values), self.family))
         origin = Origin.ASSUMED if outside else Origin.FITTED
         return {
             name: Figure(_rounded(name, value), origin, self._error(name, outside)) for name, value in values.items()
         }
+
+    def energy(self, plan: Plan) -> Energy | None:
+        """Of a cycle, a beat, a group; None on an FPGA."""
+        return energy(self.coefficients, amounts(plan, self.family)) if of_cells(self.coefficients) else None
 
     def _error(self, quantity: str, outside: list[str]) -> float | None:
         return None if outside else self.errors.get(quantity, {}).get("mean_pct")
@@ -86,7 +89,7 @@ class Fabric:
 
 
 def _rounded(name: str, value: Any) -> float:
-    return round(float(value), 1) if name == "fmax_mhz" else round(float(value))
+    return round(float(value), 1) if name in (CLOCK, ENERGY) else round(float(value))
 
 
 @cache
@@ -129,6 +132,7 @@ def parse(path: Path, text: str) -> Fabric:
             errors=data["errors"],
             measured=data["measured"],
             lut_of_ram=data["lut_of_ram"],
+            engines=data["engines"],
             capacity=data["capacity"],
         )
     except InputError:

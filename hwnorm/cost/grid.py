@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwnorm.cost.fabric import FITTED, Fabric, find_fabric
+from hwnorm.cost.fabric import Fabric, find_fabric
+from hwnorm.cost.quantities import CLOCK
 from hwnorm.cost.streaming import CLOCK_MHZ
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError
@@ -24,8 +25,9 @@ AXES = ("bits", "lanes", "elements", "groups")
 
 @dataclass(frozen=True)
 class Grid:
-    """``engines``: lut, ff, dsp, bram, fmax_mhz by (bits, lanes). ``cycles`` and ``time_s`` by (bits, lanes, elements,
-    groups). ``measured``: whether an engine is in the range that the device was measured in."""
+    """``engines``: what the device tells of one (lut, ff, dsp, bram, fmax_mhz), by (bits, lanes). ``cycles`` and
+    ``time_s`` by (bits, lanes, elements, groups). ``measured``: whether an engine is in the range that the device was
+    measured in."""
 
     engines: dict[str, npt.NDArray[np.float64]]
     measured: npt.NDArray[np.bool_]
@@ -56,8 +58,7 @@ def grid(
     if not all((bits, lanes, elements, groups)):
         raise ValueError(f"each of {', '.join(AXES)} needs a value at least")
     shape = len(bits), len(lanes), len(elements), len(groups)
-    names = tuple(name for name in (*FITTED, "dsp", "bram") if name != "fmax_mhz" or fabric.path is not None)
-    engines = {name: np.zeros(shape[:2]) for name in names}
+    engines: dict[str, npt.NDArray[np.float64]] = {}
     measured, cycles = np.zeros(shape[:2], bool), np.zeros(shape, np.int64)
     length, many = np.array(elements)[:, None], np.array(groups)[None, :]
     for i, width in enumerate(bits):
@@ -67,9 +68,9 @@ def grid(
             outside = fabric.outside(design)
             measured[i, j] = not outside
             for name, figure in fabric.of_plan(design.plan, outside).items():
-                engines[name][i, j] = figure.value
+                engines.setdefault(name, np.zeros(shape[:2]))[i, j] = figure.value
             cycles[i, j] = _cycles(design, -(-length // number), many)
-    clock = engines.get("fmax_mhz", np.full(shape[:2], CLOCK_MHZ))
+    clock = engines.get(CLOCK, np.full(shape[:2], CLOCK_MHZ))
     return Grid(engines, measured, cycles, cycles / (clock[:, :, None, None] * 1e6))
 
 

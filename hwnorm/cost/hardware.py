@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from hwnorm.cost.cells import Energy
 from hwnorm.cost.fabric import Fabric
 from hwnorm.cost.figure import Figure, weakest
+from hwnorm.cost.quantities import CLOCK, ENERGY
 from hwnorm.rtl.design import Design
 
-ADDED = ("lut", "ff", "dsp", "bram", "area_um2")
-CLOCK = "fmax_mhz"
+MACRO_BITS = "macro_bits"
+MACROS = "area and energy of {} bits of memory are in no figure: {} are standard cells alone"
 
 
 @dataclass(frozen=True)
 class Hardware:
     """``figures`` of all engines together, the slowest one's clock; ``warnings``: what is extrapolated, what does not
-    fit."""
+    fit. ``energies`` by norm and direction, and how sure they are: of standard cells."""
 
     figures: dict[str, Figure]
     warnings: tuple[str, ...]
+    energies: Mapping[tuple[str, str], tuple[Energy, Figure]] = field(default_factory=dict)
 
 
 def hardware(fabric: Fabric, designs: Iterable[Design]) -> Hardware:
     figures: dict[str, Figure] = {}
+    energies: dict[tuple[str, str], tuple[Energy, Figure]] = {}
     warnings: list[str] = []
     for design in designs:
         outside = fabric.outside(design)
         name = f"{design.engine.norm.name} {design.direction}"
         warnings += [f"{name} on {fabric.name} is extrapolated: {what}" for what in outside]
-        for quantity, figure in fabric.of_plan(design.plan, outside).items():
+        found = fabric.of_plan(design.plan, outside)
+        energy = fabric.energy(design.plan)
+        if energy is not None:
+            energies[design.engine.norm.name, design.direction] = energy, found.pop(ENERGY)
+        for quantity, figure in found.items():
             known = figures.get(quantity)
             figures[quantity] = figure if known is None else _joined(quantity, known, figure)
     for quantity, most in fabric.capacity.items():
         if quantity in figures and figures[quantity].value > most:
             value = figures[quantity].value
             warnings.append(f"{value:,.0f} {quantity.upper()} do not fit {fabric.name}, which has {most:,}")
-    return Hardware(figures, tuple(dict.fromkeys(warnings)))
+    if MACRO_BITS in figures and figures[MACRO_BITS].value:
+        warnings.append(MACROS.format(f"{figures[MACRO_BITS].value:,.0f}", fabric.name))
+    return Hardware(figures, tuple(dict.fromkeys(warnings)), energies)
 
 
 def _joined(quantity: str, a: Figure, b: Figure) -> Figure:

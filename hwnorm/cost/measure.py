@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hwnorm.cost.amounts_units import unit_amounts
+from hwnorm.cost.cells import FAMILY, measured, measured_operator
 from hwnorm.cost.experiments import Experiment
 from hwnorm.cost.fitting import tally
 from hwnorm.synth.feeds import FEED
@@ -26,8 +27,8 @@ class Point:
     """One measured engine."""
 
     experiment: Experiment
-    totals: dict[str, int]
-    parts: dict[str, dict[str, float]]  # carry, logic, ff by instance
+    totals: dict[str, float]
+    parts: dict[str, dict[str, float]]  # what is fitted (fitting.FABRIC or .CELLS), by instance
     mhz: tuple[float, ...] = ()  # by seed
     tools: dict[str, str] = field(default_factory=dict)
 
@@ -36,16 +37,17 @@ class Point:
             "engine": self.experiment.to_dict(),
             "totals": self.totals,
             "mhz": list(self.mhz),
-            "parts": {name: [int(part[r]) for r in ("carry", "logic", "ff")] for name, part in self.parts.items()},
+            "parts": {name: [_short(value) for value in part.values()] for name, part in self.parts.items()},
         }
 
     @classmethod
-    def read(cls, data: dict[str, Any]) -> Point:
-        parts = {
-            name: dict(zip(("carry", "logic", "ff"), map(float, values), strict=True))
-            for name, values in data["parts"].items()
-        }
+    def read(cls, data: dict[str, Any], resources: Sequence[str]) -> Point:
+        parts = {name: dict(zip(resources, map(float, values), strict=True)) for name, values in data["parts"].items()}
         return cls(Experiment(**data["engine"]), data["totals"], parts, tuple(data["mhz"]))
+
+
+def _short(value: float) -> float:
+    return int(value) if value == int(value) else float(f"{value:.5g}")
 
 
 def classes(target: Target) -> dict[str, dict[str, float]]:
@@ -58,8 +60,11 @@ def classes(target: Target) -> dict[str, dict[str, float]]:
 
 
 def measure(experiment: Experiment, target: Target, seeds: int, jobs: int | None = None) -> Point:
+    if target.family == FAMILY:
+        one = measured(experiment, target.name)
+        return Point(experiment, one["totals"], one["parts"], tuple(one["mhz"]), one["tools"])
     found = synthesised(experiment, target, seeds, jobs)
-    totals = found.resources.to_dict()
+    totals: dict[str, float] = dict(found.resources.to_dict())
     mhz = tuple(round(f, 2) for f in found.fmax.by_seed.values())
     return Point(experiment, totals, tally(found.parts, classes(target)), mhz, dict(found.tools))
 
@@ -92,8 +97,9 @@ class Operation:
     bits: int
     cycles: int
     interval: int
-    totals: dict[str, int]
+    totals: dict[str, float]
     mhz: float | None
+    energy_pj: float | None = None  # of a result, in standard cells
 
 
 def measure_operators(target: Target, widths: tuple[int, ...], seeds: int, told: Told) -> list[Operation]:
@@ -104,9 +110,13 @@ def measure_operators(target: Target, widths: tuple[int, ...], seeds: int, told:
         for bits in widths:
             told(f"{name}, {bits} bits")
             one = operator(name, bits)
+            if target.family == FAMILY:
+                totals, mhz, energy_pj = measured_operator(one.text, name, one.interval, target.name)
+                found.append(Operation(name, bits, one.cycles, one.interval, totals, mhz, energy_pj))
+                continue
             made = synthesise(one.text, name, target, seeds, file_name="operator.v")
             mhz = made.fmax.median
-            totals = made.resources.to_dict()
+            totals = dict(made.resources.to_dict())
             found.append(Operation(name, bits, one.cycles, one.interval, totals, mhz and round(mhz, 1)))
     return found
 

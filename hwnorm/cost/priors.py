@@ -24,6 +24,7 @@ LOGIC = _read("""
     1     short_adder_bits flag_bits flags sliced_bits memory_register_bits reciprocal_bits
     1.35  deep_selected_bits
     1.5   huge_selected_bits
+    2     deep_ram_selected_bits aligner
     2     shift_bits serial_sums divider_bits root_bits compared_times counted_bits soft_product_bits
     3     gain_bits
     4     stage
@@ -32,6 +33,7 @@ LOGIC = _read("""
 """)
 FF = _read("""
     1     delay_bits result_bits operand_bits beat_bits sum_bits told_bits read_register_bits captured_bits held_bits
+    1     filling_bits
     1     feed_bits collected_bits constant_bits late_bits counted_bits time_bits near_bits flags address_bits
     1     space_bits beat_counter_bits lane_counter_bits layer_bits counter_bits exponent_bits multiplier_bits
     1     divider_bits divider_held_bits root_bits root_held_bits rounder_bits memory_register_bits
@@ -43,6 +45,10 @@ FF = _read("""
 PRIORS: Mapping[str, Mapping[str, float]] = {"carry": CARRY, "logic": LOGIC, "ff": FF}
 # Where carry chains are made of the same cells as logic, or cost nothing of their own.
 TOGETHER: Mapping[str, float] = {**LOGIC, "adder_bits": 1, "multiplier_bits": 1, "multiplier": 2}
+
+# Of standard cells only the proportions: a flip-flop is as large as two or three gates, and the clock is theirs alone.
+_CELLS = {name: TOGETHER.get(name, 0.0) + 2 * FF.get(name, 0.0) for name in {**TOGETHER, **FF}}
+SHAPES: Mapping[str, Mapping[str, float]] = {"area": _CELLS, "ff": FF, "clock": FF, "active": _CELLS}
 
 # Amounts that a carry chain may be part of.
 IN_CHAINS = frozenset(

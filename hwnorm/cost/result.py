@@ -9,9 +9,10 @@ from typing import Any
 
 from hwnorm.cost.device import Device
 from hwnorm.cost.figure import Figure, Origin, weakest
-from hwnorm.cost.hardware import CLOCK, Hardware
+from hwnorm.cost.hardware import Hardware
 from hwnorm.cost.paper import PaperCost, paper_cost
 from hwnorm.cost.placement import Placed
+from hwnorm.cost.quantities import CLOCK
 from hwnorm.cost.streaming import Machine, Pass, Stream
 from hwnorm.rtl.design import Design
 from hwnorm.views.count import OPERATIONS, OpCount, Phase
@@ -115,7 +116,9 @@ class Result:
         }
         if self.device is not None:
             found |= self._energy(self.device, flat)
-        return found | (self.hardware.figures if self.hardware else {})
+        if self.hardware is not None:
+            found |= self.hardware.figures | self._built_energy(self.hardware)
+        return found
 
     def _seconds(self, value: float) -> Figure:
         """As sure as the clock: a measured device's, or a given one."""
@@ -123,6 +126,21 @@ class Result:
         if clock is None or clock.value != self.machine.clock_mhz:
             return Figure(value, Origin.ASSUMED)
         return replace(clock, value=value)
+
+    def _built_energy(self, built: Hardware) -> dict[str, Figure]:
+        """Of engines whose energies are known; as sure as the least sure of them."""
+        if not built.energies or self.passes is None:
+            return {}
+        pj, figures = 0.0, []
+        for p, layer in zip(self.placed, self.passes, strict=True):
+            beats = p.groups * -(-p.elements // self.machine.lanes)
+            for direction, one in zip(self.counted[p.norm.name].streams, layer, strict=True):
+                energy, figure = built.energies[p.norm.name, direction]
+                pj += energy.pj(one.cycles, beats, p.groups)
+                figures.append(figure)
+        errors = [f.error_pct for f in figures]
+        error = None if None in errors else max(e for e in errors if e is not None)
+        return {"energy_j": Figure(pj * 1e-12, weakest(*(f.origin for f in figures)), error)}
 
     def _energy(self, device: Device, passes: list[Pass]) -> dict[str, Figure]:
         arithmetic = Figure(0.0, Origin.CITED)

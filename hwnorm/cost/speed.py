@@ -12,18 +12,20 @@ from math import log2
 import numpy as np
 
 from hwnorm.cost.amounts_sweep import SUMS
+from hwnorm.cost.blocks import Family, multipliers, product_parts
 from hwnorm.cost.nnls import fit
-from hwnorm.rtl.cells import REDUCTIONS, Cell, Kind
-from hwnorm.rtl.plan import Plan
+from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.rtl.plan import Plan, halved
 
 CHAINED = (*SUMS, Kind.GT, Kind.MAX, Kind.MIN, Kind.ABS)
 STRENGTH = 1e-2
 
 
-def path_amounts(plan: Plan, lut: float) -> dict[str, float]:
+def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
+    """``size``: LUTs, or area."""
     lanes, beats = plan.shape.lanes, max(plan.shape.max_beats, 1)
     chains = [_chain(cell) for sweep in plan.sweeps for cell in sweep.cells]
-    chains += [cell.format.width for sweep in plan.sweeps for cell in sweep.reductions if cell.kind in REDUCTIONS]
+    chains += [cell.format.width // (1 + halved(cell)) for sweep in plan.sweeps for cell in sweep.reductions]
     held = [
         cell.format.width
         for stage in plan.stages.values()
@@ -37,7 +39,8 @@ def path_amounts(plan: Plan, lut: float) -> dict[str, float]:
         "stage_chain": float(max(held, default=0)),
         "log2_lanes": log2(lanes),
         "log2_beats": log2(beats),
-        "log2_lut": log2(max(lut, 2)),
+        "log2_size": log2(max(size, 2)),
+        "log2_product": log2(1 + max((_product(cell, family) for s in plan.sweeps for cell in s.cells), default=0)),
         "kept": float(kept),
     }
 
@@ -47,6 +50,13 @@ def _chain(cell: Cell) -> int:
         return 0
     width = max(cell.format.width, *(a.format.width for a in cell.args))
     return -(-width // cell.latency) if cell.latency else width
+
+
+def _product(cell: Cell, family: Family) -> int:
+    """Bits of a product that is built of logic."""
+    if cell.kind is not Kind.MUL:
+        return 0
+    return max((a + b for a, b in product_parts(cell) if not multipliers(family, a, b)), default=0)
 
 
 def period_ns(path: Mapping[str, float], found: Mapping[str, float]) -> float:

@@ -8,13 +8,11 @@ from statistics import median
 
 import numpy as np
 
-from hwnorm.cost.characterise import modelled, summary
+from hwnorm.cost.characterise import modelled, plans_of, summary
 from hwnorm.cost.experiments import Experiment, checked_on
 from hwnorm.cost.fabric import Fabric
 from hwnorm.cost.measure import Point, Told, measure_all
-
-QUANTITIES = ("lut", "ff", "dsp", "bram", "fmax_mhz")
-EXACT = ("dsp", "bram")
+from hwnorm.cost.quantities import CLOCK, EXACT, QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,7 @@ class Checked:
     experiment: Experiment
     measured: dict[str, float]
     predicted: dict[str, float]
+    seeds: int = 0  # behind its clock
 
     def error_pct(self, quantity: str) -> float | None:
         """Signed; of what is exact or not, in units."""
@@ -38,18 +37,19 @@ def validate(
 ) -> list[Checked]:
     """Synthesises the held-out engines, one of ``placed`` with placements of so many seeds."""
     target = modelled(fabric.target)
-    experiments = checked_on()[:count]
+    experiments = checked_on(plans_of(target))[:count]
     chosen = set(experiments[::placed]) if target.placer and fabric.path else set()
     points = measure_all(experiments, target, lambda e: seeds if e in chosen else 0, told, jobs)
     return [_checked(fabric, point) for point in points]
 
 
 def _checked(fabric: Fabric, point: Point) -> Checked:
-    measured = {name: float(point.totals[name]) for name in ("lut", "ff", "dsp", "bram")}
+    measured = {name: float(point.totals[name]) for name in QUANTITIES if name in point.totals}
     if point.mhz:
-        measured["fmax_mhz"] = median(point.mhz)
-    said = fabric.of_plan(point.experiment.design().plan, [])
-    return Checked(point.experiment, measured, {name: figure.value for name, figure in said.items()})
+        measured[CLOCK] = median(point.mhz)
+    elements = int(point.totals.get("elements", 0)) or None
+    said = fabric.of_plan(point.experiment.design().plan, [], elements)
+    return Checked(point.experiment, measured, {name: figure.value for name, figure in said.items()}, len(point.mhz))
 
 
 def totals(found: Sequence[Checked]) -> dict[str, dict[str, float]]:

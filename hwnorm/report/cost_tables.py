@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwnorm.cost.fabric import Fabric
-from hwnorm.cost.validation import EXACT, QUANTITIES, Checked, totals
+from hwnorm.cost.quantities import EXACT, QUANTITIES
+from hwnorm.cost.validation import Checked, totals
 from hwnorm.report.table import Cell, Table
 
 COLUMNS = ("kind", "quantity", "points", "mean_error_pct", "worst_error_pct")

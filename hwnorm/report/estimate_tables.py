@@ -14,8 +14,9 @@ from hwnorm.views.count import OPERATIONS
 UNITS = {
     **{"cycles": "cycles", "time_s": "s", "dram_bytes": "bytes", "sram_bytes": "bytes", "fmax_mhz": "MHz"},
     **{"lut": "LUTs", "ff": "flip-flops", "dsp": "multipliers", "bram": "block RAMs", "area_um2": "um2"},
+    **{"macro_bits": "bits", "energy_pj_per_element": "pJ"},
 }
-LABELS = {"fmax_mhz": "clock", "area_um2": "area"}
+LABELS = {"fmax_mhz": "clock", "area_um2": "area", "macro_bits": "memory"}
 
 
 def headline(estimate: Estimate) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hwnorm.errors import InputError, MissingTool, did_you_mean
-from hwnorm.gates import Library
+
+if TYPE_CHECKING:  # an estimate asks for names alone, and within half a second
+    from hwnorm.gates import Library
 
 QFLOW = Path("/usr/share/qflow/tech")
 INSTALLED = {  # name -> where Debian's packages put it
@@ -45,5 +48,7 @@ def library(wanted: str) -> tuple[Library, str]:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> tuple[Library, str]:
+    from hwnorm.gates import Library
+
     text = text_of(path)
     return Library.from_text(text, str(path)), text
