@@ -47,11 +47,12 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
         left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
         batches: list[tuple[Batch, int]] = []
         wrong = block % 2 == 1
+        first = _first(design, pause)
         for m in _lengths(design, rng):
             each = int(rng.integers(1, 4))
-            if pause and not batches:
-                m, each = _run(design, rng, pause)
-            error = _wrong(design, rng) if wrong and len(batches) == 1 else 0
+            if len(batches) < first:
+                m, each = _run(design, rng, pause, len(batches) == first - 1)
+            error = _wrong(design, rng) if wrong and len(batches) == max(first, 1) else 0
             m, each = (design.engine.max_elements, 1) if error else (m, each)
             beats = -(-m // design.lanes)
             left -= each * max(beats, plan.min_beats) + len(plan.sweeps) * beats + plan.overhead
@@ -64,7 +65,6 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
             batches.append((batch_of(groups, layouts), each))
             count += groups.count
         for s in range(TOGETHER):
-            first = int(bool(pause))  # what fills the design comes when the pause begins
             order = [*range(first), *(first + rng.permutation(len(batches) - first)).tolist()]
             draw.sequences.append([(b, s * each, (s + 1) * each) for b, each in (batches[k] for k in order)])
             draw.stalls.append(pattern)
@@ -100,9 +100,19 @@ def _filling(design: Design, kind: int) -> int:
     return len(plan.stages) + 2 * len(plan.sweeps) + -(-deepest // beats) + 1
 
 
-def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]:
-    """The length and number of groups that fill the design while nobody takes anything."""
+def _first(design: Design, kind: int) -> int:
+    """So many of the first batches fill the design when a pause begins. Before the longest groups comes a short one, or
+    their last beats would fill it exactly, and none would ever wait between its beats."""
+    if kind == LONG and design.engine.elements is None and design.plan.shape.max_beats > 1:
+        return 2
+    return int(bool(kind))
+
+
+def _run(design: Design, rng: np.random.Generator, kind: int, fills: bool) -> tuple[int, int]:
+    """The length and number of groups that fill the design while nobody takes anything, or of what goes before."""
     most = design.engine.max_elements
+    if not fills:
+        return design.lanes * int(rng.integers(1, design.plan.shape.max_beats)), 1
     if kind == LONG or design.engine.elements is not None:
         return most, _filling(design, kind)
     return int(rng.integers(1, min(design.lanes, most) + 1)), _filling(design, kind)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,17 @@ import numpy as np
 from hwnorm.check.bench import Outcome
 from hwnorm.check.differences import compare, differences
 from hwnorm.check.drawing import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
-from hwnorm.check.equivalence import PROVEN, verdicts
+from hwnorm.check.equivalence import PROVEN
+from hwnorm.check.equivalence import verdicts as by_induction
 from hwnorm.check.folder import Folder
 from hwnorm.check.ports import Bools
 from hwnorm.check.queues import Queue, Segment, queues_of
 from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, timed
+from hwnorm.check.unrolled import verdicts as by_unrolling
 from hwnorm.gates import Mutant, mutants, mutated
 
-DRAWS = (24, 64)  # random streams for each survivor: in a round at least, at most
-ROUNDS = 3
+DRAWS = (24, 120)  # random streams for each survivor: in a round at least, at most
+ROUNDS = 6
 RESETS = 12
 TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
@@ -38,7 +41,7 @@ class Score:
     total: int
     by_vectors: int
     survivors: list[Mutant]
-    verdicts: list[str]  # of each survivor: proven to change nothing, or open and what SAT found to differ
+    verdicts: list[str]  # of each survivor: proven to change nothing, and how; or what was found to differ
     source: str  # the file whose lines the mutants name
 
     @property
@@ -61,7 +64,7 @@ class Score:
         ]
 
     def __str__(self) -> str:
-        share, equivalent = 100 * self.killed / max(self.total, 1), self.verdicts.count(PROVEN)
+        share, equivalent = 100 * self.killed / max(self.total, 1), sum(v.startswith(PROVEN) for v in self.verdicts)
         others = 100 * self.killed / max(self.total - equivalent, 1)
         return (
             f"{self.killed} of {self.total} mutants killed ({share:.1f} %): {self.by_vectors} by the golden vectors, "
@@ -83,7 +86,19 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
     by_vectors = len(faults) - len(left)
     for turn in range(ROUNDS):
         left = _survivors(folder, left, _random(folder, seed + 1 + turn, len(left)), seed + turn)
-    return Score(len(faults), by_vectors, left, verdicts(folder, left), f"rtl/{folder.name}.v")
+    return Score(len(faults), by_vectors, left, _verdicts(folder, left), f"rtl/{folder.name}.v")
+
+
+def _verdicts(folder: Folder, faults: Sequence[Mutant]) -> list[str]:
+    """By unrolling one block; what that does not prove, by induction over the whole."""
+    if not faults or not find_spec("pysat"):
+        return ["open: python-sat is not installed"] * len(faults)
+    found = [f"{v} by unrolling" if v == PROVEN else v for v in by_unrolling(folder, faults)]
+    rest = [k for k, verdict in enumerate(found) if not verdict.startswith(PROVEN)]
+    for k, verdict in zip(rest, by_induction(folder, [faults[k] for k in rest]), strict=True):
+        if verdict == PROVEN:
+            found[k] = f"{PROVEN} by induction"
+    return found
 
 
 def _standard(folder: Folder, seed: int) -> Draw:

@@ -79,6 +79,7 @@ def _beats(layout: Layout, groups: Groups) -> Bytes:
         source = (groups.streams if layout.driven else groups.wanted)[f.name]
         padded = np.zeros((groups.count, beats * lanes), source.dtype)
         padded[:, :m] = source
+        padded[:, m:] = ~source[:, -1:]  # anything may stand in a lane that carries no element
         row[:, :sent, f.bytes] = encode(padded.reshape(groups.count, beats, lanes), f.width)[:, :sent]
     if extra > 0:
         row[:, beats:] = row[:, :1] ^ 0x5A  # what is dropped

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heapify, heappop, heappush
+from random import Random
 from typing import Any
 
 from hwnorm.errors import InputError, MissingTool
@@ -19,23 +21,30 @@ from hwnorm.gates.parts import Gate, Parts, parts_of
 
 TRUE = 1
 SOLVER = "cadical153"
+BOUNDED = "glucose4"  # which ends after a number of conflicts, where asked to
+DRAWS = 512
+NEAREST = (100, 1000, 1 << 60)  # gates
 
 
-class Formula:
+class Literals:
+    """Gates over literals, each made once, and never one whose value is known. Beside each stands what it is for inputs
+    drawn at random, a bit for each draw: literals for which that differs are different, without a proof."""
+
     def __init__(self) -> None:
-        try:
-            from pysat.solvers import Solver
-        except ImportError:
-            raise MissingTool("no python-sat: it was looked for in this Python; pip install python-sat") from None
-        self.solver: Any = Solver(name=SOLVER)
-        self.solver.add_clause([TRUE])
+        self.draws = Random(0)
+        self.shown = {TRUE: (1 << DRAWS) - 1}
         self._size = TRUE
         self._made: dict[tuple[str, int, int], int] = {}
-        self._operands: dict[int, tuple[int, int]] = {}
+        self._operands: dict[int, tuple[str, int, int]] = {}
 
-    def fresh(self) -> int:
+    def fresh(self, shown: int | None = None) -> int:
         self._size += 1
+        self.shown[self._size] = self.draws.getrandbits(DRAWS) if shown is None else shown
         return self._size
+
+    def value(self, literal: int) -> int:
+        """Of a literal, for the inputs that were drawn."""
+        return self.shown[literal] if literal > 0 else self.shown[-literal] ^ self.shown[TRUE]
 
     def both(self, a: int, b: int) -> int:
         if -TRUE in (a, b) or a == -b:
@@ -62,12 +71,6 @@ class Formula:
     def choose(self, which: int, a: int, b: int) -> int:
         return a if a == b else self.either(self.both(which, a), self.both(-which, b))
 
-    def any_of(self, literals: Iterable[int]) -> int:
-        """A literal that, assumed, wants one of them."""
-        found = self.fresh()
-        self.solver.add_clause([-found, *literals])
-        return found
-
     def of(self, expression: Expression, pins: Sequence[int]) -> int:
         if isinstance(expression, int):
             return pins[expression]
@@ -85,30 +88,109 @@ class Formula:
             case _:
                 return self.differs(*found)
 
-    def support(self, literals: Iterable[int]) -> frozenset[int]:
-        """The fresh numbers that literals are made of."""
-        seen: set[int] = set()
-        todo, found = [abs(literal) for literal in literals], set()
+    def below(self, literals: Iterable[int]) -> dict[int, tuple[str, int, int] | None]:
+        """The numbers that literals are made of, themselves among them: gates with their operands, and inputs."""
+        found: dict[int, tuple[str, int, int] | None] = {}
+        todo = [abs(literal) for literal in literals]
         while todo:
             number = todo.pop()
-            if number not in seen:
-                seen.add(number)
-                todo += self._operands.get(number, ())
-                if number not in self._operands and number != TRUE:
-                    found.add(number)
-        return frozenset(found)
+            if number not in found and number != TRUE:
+                gate = found[number] = self._operands.get(number)
+                todo += [abs(operand) for operand in gate[1:]] if gate else ()
+        return found
+
+    def support(self, literals: Iterable[int]) -> frozenset[int]:
+        """The fresh numbers that literals are made of."""
+        return frozenset(number for number, gate in self.below(literals).items() if gate is None)
+
+    def can_be(self, literals: Sequence[int], conflicts: int) -> bool | None:
+        """Whether literals can all be true; None where that was not found out. At first only the gates nearest to them
+        are looked at, what feeds those may be anything: often that is enough to see that they cannot."""
+        if -TRUE in literals:
+            return False
+        if self.seen(literals):
+            return True
+        wanted = [literal for literal in literals if literal != TRUE]
+        for most in NEAREST:
+            gates, whole = self._nearest(wanted, most)
+            with solver(BOUNDED) as found:
+                for number, gate in gates.items():
+                    found.append_formula(clauses_of(number, *gate))
+                for literal in wanted:
+                    found.add_clause([literal])
+                found.conf_budget(conflicts)
+                answer: bool | None = found.solve_limited()
+            if answer is False or whole:
+                return answer
+        raise AssertionError("the last is all")
+
+    def seen(self, literals: Iterable[int]) -> int:
+        """The draws in which all are true."""
+        found = self.shown[TRUE]
+        for literal in literals:
+            found &= self.value(literal)
+        return found
+
+    def _nearest(self, literals: Iterable[int], most: int) -> tuple[dict[int, tuple[str, int, int]], bool]:
+        """As many of the gates below, the last made first, and whether these are all."""
+        found: dict[int, tuple[str, int, int]] = {}
+        todo = [-abs(literal) for literal in literals]
+        heapify(todo)
+        while todo:
+            number = -heappop(todo)
+            gate = None if number in found else self._operands.get(number)
+            if gate:
+                if len(found) == most:
+                    return found, False
+                found[number] = gate
+                for operand in gate[1:]:
+                    heappush(todo, -abs(operand))
+        return found, True
 
     def _gate(self, operator: str, a: int, b: int) -> int:
         key = (operator, min(a, b), max(a, b))
         if key not in self._made:
-            c = self._made[key] = self.fresh()
-            self._operands[c] = (abs(a), abs(b))
-            clauses = [[-c, a], [-c, b], [c, -a, -b]]
-            if operator == "^":
-                clauses = [[-c, a, b], [-c, -a, -b], [c, -a, b], [c, a, -b]]
-            for clause in clauses:
-                self.solver.add_clause(clause)
+            x, y = self.value(a), self.value(b)
+            c = self._made[key] = self.fresh(x & y if operator == "&" else x ^ y)
+            self._operands[c] = key
+            self._define(c, *key)
         return self._made[key]
+
+    def _define(self, number: int, operator: str, a: int, b: int) -> None:
+        """Somebody may want to know."""
+
+
+class Formula(Literals):
+    """All of it told to one solver."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.solver: Any = solver(SOLVER)
+        self.solver.add_clause([TRUE])
+
+    def any_of(self, literals: Iterable[int]) -> int:
+        """A literal that, assumed, wants one of them."""
+        found = self.fresh()
+        self.solver.add_clause([-found, *literals])
+        return found
+
+    def _define(self, number: int, operator: str, a: int, b: int) -> None:
+        for clause in clauses_of(number, operator, a, b):
+            self.solver.add_clause(clause)
+
+
+def solver(name: str) -> Any:
+    try:
+        from pysat.solvers import Solver
+    except ImportError:
+        raise MissingTool("no python-sat: it was looked for in this Python; pip install python-sat") from None
+    return Solver(name=name)
+
+
+def clauses_of(c: int, operator: str, a: int, b: int) -> list[list[int]]:
+    if operator == "^":
+        return [[-c, a, b], [-c, -a, -b], [c, -a, b], [c, a, -b]]
+    return [[-c, a], [-c, b], [c, -a, -b]]
 
 
 def states_of(parts: Parts) -> list[int]:
@@ -134,7 +216,7 @@ class Circuit:
         edges = {r.edge for r in parts.registers} | {edge for _, m in parts.memories for edge in m.edges}
         if parts.follows or len(edges) > 1:
             raise InputError(f"{netlist.name}: only a design with one clock and no asynchronous reset can be proven")
-        self._order = _ordered(parts.gates)
+        self._order = ordered(parts.gates)
         self._clocked = [port for _, m in parts.memories for port in m.reads if port.edge is not None]
         self.states = states_of(parts)
         read = [net for _, m in parts.memories for port in m.reads if port.edge is None for net in port.data]
@@ -175,7 +257,7 @@ class Circuit:
                 yield from ((of.get(net, -TRUE), of[e]) for net in write.address for e in set(write.enable))
 
 
-def _ordered(gates: Sequence[Gate]) -> list[Gate]:
+def ordered(gates: Sequence[Gate]) -> list[Gate]:
     """Each behind those that drive it; there is no loop among them, or the simulator would have said so."""
     driver = {gate.output: gate for gate in gates}
     done: set[int] = set()

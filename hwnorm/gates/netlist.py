@@ -59,6 +59,7 @@ class Netlist:
     names: Mapping[int, str]
     sources: Mapping[int, str]  # the ``src`` attribute of a net
     init: Mapping[int, int]  # of a register's output
+    labels: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # every name, of a net that has several too
     library: Library | None = None
     edits: tuple[Edit, ...] = ()
     constants: Mapping[int, int] = field(default_factory=dict)  # nets that are constant in each stream: a bit each
@@ -150,6 +151,7 @@ def _read(cls: type[Netlist], name: str, module: Mapping[str, Any], library: Lib
     scopes: dict[int, str] = {}
     init: dict[int, int] = {}
     shown = sorted(module.get("netnames", {}).items(), key=lambda item: (item[1].get("hide_name", 0), len(item[0])))
+    labels = {label: nets(what["bits"]) for label, what in shown if not what.get("hide_name")}
     for label, what in shown:
         attributes = what.get("attributes", {})
         scope = ".".join(attributes.get("hdlname", "").split(" ")[:-1])
@@ -176,7 +178,7 @@ def _read(cls: type[Netlist], name: str, module: Mapping[str, Any], library: Lib
             instance = next((scopes[net] for net in driven if net in scopes), "")
         parameters = {key: str(value) for key, value in what.get("parameters", {}).items()}
         cells.append(Cell(label, what["type"], pins, out, parameters, instance, attributes.get("src", "")))
-    return cls(name, ports["input"], ports["output"], tuple(cells), names, sources, init, library)
+    return cls(name, ports["input"], ports["output"], tuple(cells), names, sources, init, labels, library)
 
 
 def nets(bits: Iterable[int | str]) -> tuple[int, ...]:

@@ -1,0 +1,135 @@
+"""A sound design and faulty ones, cycle by cycle over literals: a fault is worked out only where it makes a difference.
+
+What a fault leaves as it is, is the same literal in both designs, and so is what it changes by a way round that comes
+to the same. The faults are those of `mutated`, a mask each: so sound and faulty are one netlist with other constants.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
+
+from hwnorm.errors import InputError
+from hwnorm.gates.clauses import TRUE, Literals, ordered
+from hwnorm.gates.mutation import Mutant, mutated
+from hwnorm.gates.netlist import Netlist
+from hwnorm.gates.parts import parts_of
+
+Values = dict[int, int]  # literals by net
+
+
+def part_of(netlist: Netlist, instance: str) -> Netlist:
+    """An instance and those in it as a netlist of its own, whose ports have their names in there; "": the top without
+    its instances."""
+    prefix = f"{instance}." if instance else ""
+    inside = [c for c in netlist.cells if c.instance == instance or (prefix and c.instance.startswith(prefix))]
+    numbers = {id(cell) for cell in inside}
+    outside = [cell for cell in netlist.cells if id(cell) not in numbers]
+    driven = {net for cell in inside for pin in cell.outputs for net in cell.pins.get(pin, ())}
+    read = {net for cell in inside for pin in set(cell.pins) - cell.outputs for net in cell.pins[pin] if net > 1}
+    told = {net for cell in outside for pin in set(cell.pins) - cell.outputs for net in cell.pins[pin]}
+    told |= {net for nets in netlist.outputs.values() for net in nets}
+    given, shown = read - driven, driven & told
+    names = {
+        label.removeprefix(prefix): nets
+        for label, nets in netlist.labels.items()
+        if label.startswith(prefix) and "." not in label.removeprefix(prefix)
+    }
+
+    def ports(wanted: set[int]) -> dict[str, tuple[int, ...]]:
+        found = {name: nets for name, nets in names.items() if wanted.issuperset(n for n in nets if n > 1)}
+        known = {net for nets in found.values() for net in nets}
+        found |= {netlist.net_name(net): (net,) for net in sorted(wanted - known)}
+        return {name: nets for name, nets in found.items() if any(net > 1 for net in nets)}
+
+    return replace(netlist, inputs=ports(given), outputs=ports(shown), cells=tuple(inside))
+
+
+def moved(fault: Mutant, netlist: Netlist, part: Netlist) -> Mutant:
+    """A fault of a netlist in a part of it."""
+    cell = netlist.cells[fault.cell]
+    return replace(fault, cell=next(k for k, other in enumerate(part.cells) if other is cell))
+
+
+class Unrolling:
+    """``states``: the nets that hold something. What a memory holds is unknown, what it is given is ``told``."""
+
+    def __init__(self, netlist: Netlist, faults: Sequence[Mutant]) -> None:
+        self.netlist = mutated(netlist, faults)
+        parts = parts_of(self.netlist)
+        edges = {register.edge for register in parts.registers}
+        if parts.follows or len(edges) > 1 or any(p.edge for _, m in parts.memories for p in m.reads if p.clear):
+            raise InputError(f"{netlist.name}: only a design with one clock and no asynchronous reset can be unrolled")
+        self._order = ordered(parts.gates)
+        self._readers = defaultdict[int, list[int]](list)
+        for place, gate in enumerate(self._order):
+            for net in gate.pins:
+                self._readers[net].append(place)
+        self._registers = {register.state: register.d for register in parts.registers}
+        self.states = list(self._registers)
+        self._follows = defaultdict[int, list[int]](list)
+        for state, d in self._registers.items():
+            self._follows[d].append(state)
+        known = {net: (TRUE if value else -TRUE) for net, value in netlist.constants.items()}
+        self._constants = {0: -TRUE, 1: TRUE, **known}
+        fresh = self.netlist.constants.keys() - netlist.constants.keys()
+        self._masks = sorted(fresh, key=lambda net: self.netlist.constants[net])
+        clocks = {edge.clock for edge in edges}
+        inputs = [net for nets in netlist.inputs.values() for net in nets if net > 1 and net not in clocks]
+        read = [net for _, memory in parts.memories for port in memory.reads for net in port.data]
+        self.inputs = list(dict.fromkeys([*inputs, *read]))
+        self.told: dict[int, int] = {}  # to memories; with each net the one that says when it matters
+        for _, memory in parts.memories:
+            for port in memory.reads:
+                self._tell(port.address, port.enable if port.edge else 1)
+                self._tell((port.enable, port.reset), 1)
+            for write in memory.writes:
+                for net, enable in zip(write.data, write.enable, strict=True):
+                    self._tell([net], enable)
+                self._tell((*write.address, *write.enable), 1)
+
+    def _tell(self, nets: Iterable[int], when: int) -> None:
+        for net in nets:
+            self.told[net] = when if self.told.get(net, when) == when else 1
+
+    def settle(self, literals: Literals, given: Mapping[int, int]) -> Values:
+        """All nets of the sound design, of inputs and states. What nobody drives is 0."""
+        of = {**self._constants, **dict.fromkeys(self._masks, -TRUE), **given}
+        for gate in self._order:
+            of[gate.output] = literals.of(gate.expression, [of.get(net, -TRUE) for net in gate.pins])
+        return of
+
+    def after(self, of: Mapping[int, int]) -> Values:
+        """What the states become."""
+        return {state: of.get(d, -TRUE) for state, d in self._registers.items()}
+
+    def becomes(self, of: Mapping[int, int], state: int) -> int:
+        return of.get(self._registers[state], -TRUE)
+
+    def beside(self, literals: Literals, of: Mapping[int, int], fault: int, apart: Mapping[int, int]) -> Values:
+        """The nets that differ in a faulty design, whose states differ by ``apart``."""
+        found = {self._masks[fault]: TRUE, **apart}
+        todo: list[int] = []
+        queued = set[int]()
+
+        def changed(net: int) -> None:
+            for place in self._readers.get(net, ()):
+                if place not in queued:
+                    queued.add(place)
+                    heappush(todo, place)
+
+        for net in found:
+            changed(net)
+        while todo:
+            gate = self._order[heappop(todo)]
+            value = literals.of(gate.expression, [found.get(net, of.get(net, -TRUE)) for net in gate.pins])
+            if value != of[gate.output]:
+                found[gate.output] = value
+                changed(gate.output)
+        return found
+
+    def apart_after(self, found: Mapping[int, int]) -> Values:
+        """The states that will differ, of the nets that do."""
+        return {state: value for net, value in found.items() for state in self._follows.get(net, ())}

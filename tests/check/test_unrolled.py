@@ -1,0 +1,124 @@
+"""Faults of small blocks, of which exhaustive simulation says whether they are ever seen."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from hwnorm.check.unrolled import PROVEN, Layers, Range, StageProof, WindowProof
+from hwnorm.gates import Mutant, Netlist, mutants, mutated, netlist_of
+
+pytest.importorskip("pysat", reason="python-sat was not found: pip install python-sat")
+
+# Three bits are captured, two of them added one after another: the token stands five cycles after the start.
+STAGE = """module stage(input clk, input rst, input start, input [2:0] v_in, input release_, output free, output token,
+  output [1:0] q);
+  reg [2:0] time_ = 0, feed = 0; reg running = 0, held = 0, idle = 1, carry = 0; reg [1:0] got = 0;
+  assign free = idle, token = held, q = got;
+  always @(posedge clk) begin
+    if (running) begin
+      time_ <= time_ + 1;
+      if (time_ == 3) running <= 0;
+    end
+    if (start) begin running <= 1; time_ <= 0; feed <= v_in; carry <= 0; idle <= 0; end
+    else feed <= feed >> 1;
+    if (running & (time_ < 2)) begin got <= {feed[0] ^ carry, got[1]}; carry <= feed[0] | carry; end
+    if (running & (time_ == 3)) held <= 1;
+    else if (release_) held <= 0;
+    if (held & release_) idle <= 1;
+    if (rst) begin running <= 0; time_ <= 0; held <= 0; idle <= 1; end
+  end
+endmodule
+module top(input clk, input rst, input start, input [2:0] v, input r, output free, output token, output [1:0] q);
+  stage stage_1(.clk(clk), .rst(rst), .start(start), .v_in(v), .release_(r), .free(free), .token(token), .q(q));
+endmodule"""
+LATENCY = 4
+
+# A pipeline in which the second bit of a sum of two bits and nothing is what it is without a carry from below.
+PIPE = """module pipe(input clk, input rst, input valid, input first, input a, input b, output out_valid, output y);
+  reg v0 = 0, v1 = 0, s = 0, c = 0, t = 0;
+  assign out_valid = v1, y = t;
+  always @(posedge clk) begin
+    v0 <= valid & ~rst; v1 <= v0 & ~rst;
+    s <= a ^ b; c <= a & b;
+    t <= s ^ (s & c);
+  end
+endmodule
+module top(input clk, input rst, input valid, input first, input a, input b, output out_valid, output y);
+  pipe sweep_1(.clk(clk), .rst(rst), .valid(valid), .first(first), .a(a), .b(b), .out_valid(out_valid), .y(y));
+endmodule"""
+STREAMS = 64
+
+
+def seen(netlist: Netlist, faults: list[Mutant], most: int) -> list[bool]:
+    """Whether a fault shows for any two values up to ``most`` one after another, with or without a reset in between at
+    any cycle, and however long nobody takes the first."""
+    cases = [
+        (*pair, reset, wait)
+        for pair in itertools.product(range(most + 1), repeat=2)
+        for reset in range(LATENCY + 3)
+        for wait in range(3)
+    ]
+    shown = np.zeros(len(faults), bool)
+    for first, second, reset, wait in cases:
+        simulation = mutated(netlist, faults).simulator(len(faults) + 1)
+        taken = LATENCY + 2 + wait
+        for cycle in range(2 * taken + 6):
+            begins = {0: first, taken + 3: second}
+            struck = reset and cycle == reset
+            drive = {"rst": int(bool(struck)), "start": int(cycle in begins), "v": begins.get(cycle, 7 - first)}
+            simulation.drive({**drive, "r": int(cycle in (taken, 2 * taken + 4))})
+            simulation.evaluate()
+            out = simulation.outputs()
+            for name in ("free", "token", "q"):
+                values = np.asarray(out[name]).reshape(-1)
+                matters = np.asarray(out["token"]).reshape(-1)[-1] if name == "q" else 1
+                shown |= (values[:-1] != values[-1]) & bool(matters)
+            simulation.clock()
+    return shown.tolist()
+
+
+@pytest.mark.parametrize("most", [7, 3])
+def test_a_stage(most: int) -> None:
+    """What is proven is never seen, and what is seen is refuted; values above 3 are needed to see some of the rest."""
+    netlist = netlist_of(STAGE, "top", by_instance=True)
+    faults = mutants(netlist, 1000)
+    proof = StageProof(netlist, "stage_1", faults, LATENCY, {"v_in": Range(0, most)}, Layers({}))
+    verdicts = [proof.verdict(k) for k in range(len(faults))]
+    shown = seen(netlist, faults, most)
+    wrong = [str(f) for f, v, found in zip(faults, verdicts, shown, strict=True) if found and v == PROVEN]
+    assert wrong == []
+    assert verdicts.count(PROVEN) >= 5
+    assert sum(shown) > 50
+
+
+def test_a_pipeline() -> None:
+    """Both factors of ``s & c`` are never 1 together, so one of them may be stuck; all of y may not."""
+    netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
+    faults = mutants(netlist, 1000)
+    proof = WindowProof(netlist, "sweep_1", faults, 5, {"out_valid": "", "y": "out_valid"})
+    verdicts = {str(fault): proof.verdict(k) for k, fault in enumerate(faults)}
+    random = np.random.default_rng(0)
+    simulation = mutated(netlist, faults).simulator(len(faults) + 1)
+    shown = np.zeros(len(faults), bool)
+    for _ in range(2000):
+        simulation.drive({name: int(random.integers(2)) for name in ("valid", "first", "a", "b")} | {"rst": 0})
+        simulation.evaluate()
+        out = {name: np.asarray(v).reshape(-1) for name, v in simulation.outputs().items()}
+        shown |= out["out_valid"][:-1] != out["out_valid"][-1]
+        shown |= (out["y"][:-1] != out["y"][-1]) & bool(out["out_valid"][-1])
+        simulation.clock()
+    proven = [verdicts[str(fault)] == PROVEN for fault in faults]
+    assert not any(p and found for p, found in zip(proven, shown, strict=True))
+    assert any(proven)
+
+
+def test_no_time_is_no_proof() -> None:
+    netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
+    faults = mutants(netlist, 1000)
+    proof = WindowProof(netlist, "sweep_1", faults, 5, {"out_valid": "", "y": "out_valid"})
+    proven = [k for k in range(len(faults)) if proof.verdict(k) == PROVEN]
+    again = WindowProof(netlist, "sweep_1", faults, 5, {"out_valid": "", "y": "out_valid"})
+    assert proven and {again.verdict(k, -1) for k in proven} <= {"open: no proof in time", PROVEN}
