@@ -47,7 +47,7 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
         left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
         batches: list[tuple[Batch, int]] = []
         wrong = block % 2 == 1
-        first = _first(design, pause)
+        first = _first(design, rng, pause)
         for m in _lengths(design, rng):
             each = int(rng.integers(1, 4))
             if len(batches) < first:
@@ -100,11 +100,11 @@ def _filling(design: Design, kind: int) -> int:
     return len(plan.stages) + 2 * len(plan.sweeps) + -(-deepest // beats) + 1
 
 
-def _first(design: Design, kind: int) -> int:
-    """So many of the first batches fill the design when a pause begins. Before the longest groups comes a short one, or
-    their last beats would fill it exactly, and none would ever wait between its beats."""
+def _first(design: Design, rng: np.random.Generator, kind: int) -> int:
+    """So many of the first batches fill the design when a pause begins. Before the longest groups now and then comes a
+    short one, or their last beats would fill it exactly, and none would ever wait between its beats."""
     if kind == LONG and design.engine.elements is None and design.plan.shape.max_beats > 1:
-        return 2
+        return int(rng.integers(1, 3))
     return int(bool(kind))
 
 

@@ -74,10 +74,10 @@ def _fit_room(samples: Sequence[Sample], resource: str, name: str, prior: Mappin
     return unseen | {amount: float(f"{x:.5g}") for amount, x in zip(used, found, strict=True) if x > 1e-9}
 
 
-def _of(resource: str, instance: str, amounts: Amounts) -> Mapping[str, Any]:
+def _of(resource: str, instance: str, amounts: Amounts) -> Amounts:
     """What changes in a stage does so for as long as a group takes through it."""
     if resource == "active" and room(instance) == "stages":
-        return {amount: number * amounts["latency"] for amount, number in amounts.items()}
+        return Amounts({amount: number * amounts["latency"] for amount, number in amounts.items()})
     return amounts
 
 
