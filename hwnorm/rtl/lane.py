@@ -168,10 +168,14 @@ class Lane(Block):
         name, shape = self.names.of(cell), shape_of(cell.format)
         over, under, low = (self.register(f"{name}_{n}", s) for n, s in (("over", 1), ("under", 1), ("low", shape)))
         ends = [beyond(value, cell) for value in values]
+        moved: Any = values[0]
+        if len(values) > 1:
+            moved = Signal(values[0].shape(), name=f"{name}_moved")
+            self.m.d.comb += moved.eq(chosen(which, values))
         self.m.d.sync += [
             over.eq(chosen(which, [is_over for is_over, _ in ends])),
             under.eq(chosen(which, [is_under for _, is_under in ends])),
-            low.eq(chosen(which, values)),
+            low.eq(moved),
         ]
         clipped = self.at[cell, depth + cell.latency] = self.register(name, shape)
         low_end, high_end = Const(cell.format.lo, shape), Const(cell.format.hi, shape)
