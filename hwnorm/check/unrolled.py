@@ -17,6 +17,7 @@ without feedback needs as many cycles as it is deep. Data are looked at while th
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Layers:
     words: Sequence[Mapping[str, int]] = ()
 
 
-class _Proof:
+class _Proof(ABC):
     """What both have in common: a block, its faults, and whether two literals are the same."""
 
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant]) -> None:
@@ -135,8 +136,9 @@ class _Proof:
             return "open: no proof in time"
         return PROVEN
 
+    @abstractmethod
     def shows(self, number: int) -> str | None:
-        raise NotImplementedError
+        """Where a fault may be seen; None where nobody can see it."""
 
     def becomes(self, of: Values, found: Values, conflicts: int) -> Values:
         """The states that will differ, as far as it is not proven that they do not."""

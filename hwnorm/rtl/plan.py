@@ -181,7 +181,7 @@ class Plan:
         looked_up = number == len(self.program.schedule.sweeps) and self.shape.table and plan.maps
         if looked_up:
             plan.writes = {name: in_order(self.lowering.cells, cell) for name, cell in plan.writes.items()}
-        elif number > 1 and not plan.reductions:
+        elif number > 1 and not plan.reductions:  # a stage has to be there that aligns, and a sum has its own scale
             plan.writes = {name: in_lanes(self.lowering.cells, cell) for name, cell in plan.writes.items()}
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]

@@ -211,16 +211,20 @@ class StagePlan:
     def _count(self) -> dict[Cell, int]:
         return {}
 
+    def _read_by(self, cell: Cell) -> tuple[list[Cell], list[Cell]]:
+        """Of a cell that ``runs``: what it looks at where it stands, and what is fed to it out of a register."""
+        running, standing = self.operands(cell)
+        bases = [self.unshifted(a)[0] for a in running if a not in self.serial]
+        made = [arg for base in bases if base.kind in FED for arg in base.args]
+        return [*standing, *made], [base for base in bases if base.kind not in FED]
+
     @cached_property
     def standing(self) -> frozenset[Cell]:
         """What has to stand somewhere. What is not in here is only read bit by bit, or by such."""
         found = set(self.outputs)
         for cell in reversed(self.cells):
             if self.runs(cell):
-                running, others = self.operands(cell)
-                found.update(others)
-                bases = [self.unshifted(a)[0] for a in running if a not in self.serial]
-                found.update(arg for base in bases for arg in (base.args if base.kind in FED else (base,)))
+                found.update(*self._read_by(cell))
             elif cell in found or cell.kind not in (*FED, *WIRING):
                 found.update(cell.args)
         return frozenset(found)
@@ -231,10 +235,7 @@ class StagePlan:
         read = set(self.outputs)
         for cell in self.cells:
             if self.runs(cell):
-                running, others = self.operands(cell)
-                read.update(others)
-                bases = [self.unshifted(a)[0] for a in running if a not in self.serial]
-                read.update(arg for base in bases if base.kind in FED for arg in base.args)
+                read.update(self._read_by(cell)[0])
             elif cell in self.standing or cell.kind not in (*FED, *WIRING):
                 read.update(cell.args)
         for cell in list(read):  # what is but wiring of a captured value may be made in an earlier stage
