@@ -8,13 +8,12 @@ a second run only prints. A minute or so a row on two cores.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator
-from pathlib import Path
+
+from fpga_page import main
 
 from hwnorm.engine import Engine
-from hwnorm.files import write_whole
 from hwnorm.rtl import verilog
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
@@ -32,6 +31,9 @@ HEAD = (
     *("norm", "direction", "lanes", "groups", "apply", "LUT", "FF", "DSP", "BRAM"),
     *("MHz (worst-best)", "min beats", "by hand"),
 )
+ABOUT = """8 bits, replay on chip, flip-flops packed into block RAMs and multipliers
+(docs/synthesis.md); nextpnr times neither inside block RAMs nor inside multipliers. "By hand": LUT / FF / DSP, MHz of a
+prototype of the plain case that was optimised by hand, without results, keep flags and loaded registers."""
 
 
 def designs() -> Iterator[tuple[str, str, int, str, Design]]:
@@ -59,27 +61,12 @@ def row(norm: str, direction: str, lanes: int, apply: str, design: Design, seeds
     return [norm, direction, str(lanes), groups, apply, *map(str, numbers), speed, str(design.plan.min_beats), hand]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("-o", "--output", type=Path)
-    options = parser.parse_args()
-    lines = ["| " + " | ".join(HEAD) + " |", "| " + " | ".join("---" for _ in HEAD) + " |"]
-    for norm, direction, lanes, apply, design in designs():
-        lines.append("| " + " | ".join(row(norm, direction, lanes, apply, design, options.seeds)) + " |")
-        print(lines[-1], flush=True)
-    if options.output:
-        command = f"python benchmarks/rtl_on_fpga.py --seeds {options.seeds} -o {options.output}"
-        write_whole(options.output, page(lines, command, options.seeds).encode())
-
-
-def page(lines: list[str], command: str, seeds: int) -> str:
-    about = f"""`{command}`: LFE5U-85F, speed grade 6, yosys and nextpnr, median of {seeds} seeds, out of context.
-LUT are the placer's TRELLIS_COMB. 8 bits, replay on chip, flip-flops packed into block RAMs and multipliers
-(docs/synthesis.md); nextpnr times neither inside block RAMs nor inside multipliers. "By hand": LUT / FF / DSP, MHz of a
-prototype of the plain case that was optimised by hand, without results, keep flags and loaded registers."""
-    return "\n".join(["# Generated engines on ECP5", "", about, "", *lines, ""])
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        __file__,
+        __doc__,
+        "Generated engines on ECP5",
+        HEAD,
+        lambda seeds: (row(*one, seeds) for one in designs()),
+        ABOUT,
+    )

@@ -8,15 +8,13 @@ synthesis are kept by content, so that a second run only prints.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from fpga_page import main
 
-from hwnorm.files import write_whole
 from hwnorm.fixed import Format, Ints
 from hwnorm.gates import netlist_of
 from hwnorm.rtl import verilog
@@ -38,6 +36,21 @@ HEAD = (
     *("function", "bits", "unit", "LUT", "FF", "DSP", "BRAM", "MHz (worst-best)", "cycles a result"),
     *("FloPoCo's: LUT, MHz", "ours is"),
 )
+ABOUT = """Each netlist was run on every operand first: right, and in the cycles stated.
+
+Operand and result have so many bits. Ours take any operand, normalise it and give a mantissa with an exponent.
+FloPoCo's figures are those that it reached in the same flow, asked for 800 MHz; at 8 bits there are two.
+
+The trade: FloPoCo's give a result every cycle, ours one in the cycles stated, since a group asks for one reciprocal.
+Where a group has at least so many beats as its engine states (`min beats` in rtl-ecp5.md), nothing waits for it. In
+results a second FloPoCo's are ahead by an order of magnitude: what needs a result every cycle should take those.
+
+- *restoring, bit by bit* is the engines' own (`--reciprocal restoring`, the default), here with all that a stage does
+  for it: a register that shifts the operand out, a count, strobes. An engine shares the last two among its units.
+- *restoring* takes the operand at once. *pwl* and, from 12 bits on, *newton* take fewer cycles; their multipliers and
+  tables stand between plain registers and set the clock, and a DSP is in no LUT count. Where it says SLOWER or LARGER
+  they are no match for FloPoCo's.
+- 1/sqrt(x) is a root, then the reciprocal of its mantissa, as in the engines."""
 
 
 @dataclass(frozen=True)
@@ -156,39 +169,12 @@ def row(case: Case, seeds: int) -> list[str]:
     return [case.function, str(case.bits), case.unit, *numbers, speed, str(case.cycles), theirs, judged]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("-o", "--output", type=Path)
-    options = parser.parse_args()
-    lines = ["| " + " | ".join(HEAD) + " |", "| " + " | ".join("---" for _ in HEAD) + " |"]
-    for case in cases():
-        lines.append("| " + " | ".join(row(case, options.seeds)) + " |")
-        print(lines[-1], flush=True)
-    if options.output:
-        command = f"python benchmarks/units_on_fpga.py --seeds {options.seeds} -o {options.output}"
-        write_whole(options.output, page(lines, command, options.seeds).encode())
-
-
-def page(lines: list[str], command: str, seeds: int) -> str:
-    about = f"""`{command}`: LFE5U-85F, speed grade 6, yosys and nextpnr, median of {seeds} seeds, out of context.
-LUT are the placer's TRELLIS_COMB. Each netlist was run on every operand first: right, and in the cycles stated.
-
-Operand and result have so many bits. Ours take any operand, normalise it and give a mantissa with an exponent.
-FloPoCo's figures are those that it reached in the same flow, asked for 800 MHz; at 8 bits there are two.
-
-The trade: FloPoCo's give a result every cycle, ours one in the cycles stated, since a group asks for one reciprocal.
-Where a group has at least so many beats as its engine states (`min beats` in rtl-ecp5.md), nothing waits for it. In
-results a second FloPoCo's are ahead by an order of magnitude: what needs a result every cycle should take those.
-
-- *restoring, bit by bit* is the engines' own (`--reciprocal restoring`, the default), here with all that a stage does
-  for it: a register that shifts the operand out, a count, strobes. An engine shares the last two among its units.
-- *restoring* takes the operand at once. *pwl* and, from 12 bits on, *newton* take fewer cycles; their multipliers and
-  tables stand between plain registers and set the clock, and a DSP is in no LUT count. Where it says SLOWER or LARGER
-  they are no match for FloPoCo's.
-- 1/sqrt(x) is a root, then the reciprocal of its mantissa, as in the engines."""
-    return "\n".join(["# Units on ECP5, beside FloPoCo's", "", about, "", *lines, ""])
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        __file__,
+        __doc__,
+        "Units on ECP5, beside FloPoCo's",
+        HEAD,
+        lambda seeds: (row(case, seeds) for case in cases()),
+        ABOUT,
+    )
