@@ -100,14 +100,18 @@ def _between(table: dict[float, float], size: float) -> float:
     return table[below] + (table[above] - table[below]) * (size - below) / (above - below)
 
 
-def load_device(name: str) -> Device:
-    """A device that ships with hwnorm, by name, or a YAML file of the user's own."""
+def load_device(name: str, beside: tuple[str, ...] = ()) -> Device:
+    """A device that ships with hwnorm, by name, or a YAML file of the user's own. ``beside``: names that would have
+    served too."""
     if name in device_names():
         return _shipped(name)
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.exists():
         return _parse(path, _read(path))
-    raise InputError(f"unknown device {name!r}: {did_you_mean(name, device_names())}, or the path of a .yaml file")
+    raise InputError(
+        f"unknown device {name!r}: {did_you_mean(name, (*device_names(), *beside))}, or the path of a "
+        ".yaml file, or of a .json file of hwnorm characterize"
+    )
 
 
 @cache

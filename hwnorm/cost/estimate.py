@@ -8,7 +8,7 @@ from typing import Any
 
 import hwnorm
 from hwnorm.cost.device import load_device
-from hwnorm.cost.fabric import Fabric, find_fabric
+from hwnorm.cost.fabric import Fabric, fabric_names, find_fabric
 from hwnorm.cost.hardware import Hardware, hardware
 from hwnorm.cost.paper import PaperCost, ratio, saving
 from hwnorm.cost.placement import AS_IS, Placed, place, replaces
@@ -134,7 +134,7 @@ def estimate(
     if clock_mhz is not None:
         machine = replace(machine, clock_mhz=clock_mhz)
     fabric = find_fabric(device) if device else None
-    priced = load_device(device) if device and fabric is None else None
+    priced = load_device(device, fabric_names()) if device and fabric is None else None
     results = []
     for name in names:
         placed = place(network, name, size, sampling_ratio)
