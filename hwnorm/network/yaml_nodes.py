@@ -22,6 +22,7 @@ from hwnorm.errors import InputError
 MAX_BYTES = 4 << 20  # ten thousand layers written out one by one are a tenth of it
 MAX_NODES = 400_000
 MAX_DEPTH = 60
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep; name an inner part in 'blocks'"
 MAX_SCALAR = 1000  # characters; the longest that makes sense is an `about`
 
 # libyaml where PyYAML was built with it: ten times as fast, and the same events
@@ -103,7 +104,10 @@ def parse_nodes(text: str, file: str) -> Mapping:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{file}{line}: not valid YAML: {error.problem or error.context}") from None
+        problem = error.problem or error.context or ""
+        if "nesting depth" in problem:  # newer readers have a limit of their own, and look ahead
+            raise InputError(f"{file}{line}: {_TOO_DEEP}") from None
+        raise InputError(f"{file}{line}: not valid YAML: {problem}") from None
     except yaml.YAMLError as error:  # a character that YAML does not allow; its message has several lines
         raise InputError(f"{file}: not valid YAML: {str(error).splitlines()[0]}") from None
     if root is None:
@@ -175,5 +179,5 @@ def _build(events: Iterator[yaml.Event], file: str) -> Node | None:
             open_nodes.append(node)
             waiting.append(None)
             if len(open_nodes) > MAX_DEPTH:
-                raise fault(node, f"nested more than {MAX_DEPTH} deep; name an inner part in 'blocks'")
+                raise fault(node, _TOO_DEEP)
     return root
