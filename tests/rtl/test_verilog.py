@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,15 @@ from hwnorm.engine import Engine
 from hwnorm.fixed import Format
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
+from hwnorm.rtl.simulate import Simulator
 from hwnorm.units import Divider, Gain, Lfsr, Root, reciprocal_unit
 from hwnorm.units.hdl import Block
 
-pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="iverilog is not on PATH")
+
+@pytest.fixture(autouse=True)
+def icarus(simulator: Callable[[str], Simulator]) -> Simulator:
+    return simulator("icarus")
+
 
 ENGINES = [
     (norm, direction, length)
@@ -228,10 +233,12 @@ def test_what_it_cannot_print_it_names() -> None:
         printed(block)
 
 
-@pytest.mark.skipif(shutil.which("verilator") is None, reason="verilator is not on PATH")
 @pytest.mark.parametrize(("norm", "direction", "length"), ENGINES)
-def test_lint_has_nothing_to_say(norm: str, direction: str, length: str, tmp_path: Path) -> None:
+def test_lint_has_nothing_to_say(
+    norm: str, direction: str, length: str, tmp_path: Path, simulator: Callable[[str], Simulator]
+) -> None:
+    verilator = simulator("verilator").folder / "verilator"
     (tmp_path / "top.v").write_text(printed(engine(norm, direction, **{length: 13})))
-    command = ["verilator", "--lint-only", "-Wall", "--top-module", "top", "top.v"]
+    command = [str(verilator), "--lint-only", "-Wall", "--top-module", "top", "top.v"]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.returncode == 0 and "%Warning" not in told.stderr, told.stderr
