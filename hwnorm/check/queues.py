@@ -11,7 +11,8 @@ from hwnorm.check.ports import Bytes, Layout
 from hwnorm.check.rows import Batch
 from hwnorm.fixed import Ints
 
-QUEUED = 64  # beats that an engine holds at most
+INSIDE = 9  # groups in an engine at most: one in each of three sweeps and four stages, and two tables that are full
+QUEUED = 64  # beats behind them, in the queue of an output
 Segment = tuple[Batch, int, int]  # groups from the first number to before the second
 
 
@@ -73,13 +74,15 @@ def _expect_error(layout: Layout, sequence: Sequence[Segment], rows: Bytes, care
     """``error`` rises with the first group of a wrong length. The sweeps work on several groups at a time, and others
     wait in the queue behind: what is put out shortly before may have it already; that group itself may not yet."""
     assert layout.error is not None
-    at, first, after, near = 0, None, 0, 0
+    first: int | None = None
+    at = after = near = 0
     starts: list[int] = []
     for batch, lo, hi in sequence:
         beats = batch.rows[layout.prefix].shape[1]
         for _ in range(lo, hi):
             if batch.groups.wrong and first is None:
-                first, after, near = at, at + beats, max(min(at - QUEUED, starts[-4] if len(starts) >= 4 else 0), 0)
+                first, after = at, at + beats
+                near = max(starts[-INSIDE] - QUEUED, 0) if len(starts) >= INSIDE else 0
             starts.append(at)
             at += beats
     care[:, layout.error.first] = 1
