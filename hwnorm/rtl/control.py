@@ -1,6 +1,6 @@
 """Who decides that a beat enters a sweep: its data are there, its group's operands are, and there is room behind it.
 
-The last beat of a group waits until the stage behind the sweep is free. Everything that is decided comes out one cycle
+The last beat of a group waits until the stage behind the sweep is free, too (``may_end`` says both). Everything that is decided comes out one cycle
 before the beat's data stand at depth 0, as ``valid, first, last, tail``.
 
 Where data come from a port and the length is given at run time, ``in_last`` ends a group. A group that is too long is
@@ -32,7 +32,7 @@ class Control(Block):
         self.plan, self.shape, self.port = plan, shape, port
         m = self.m
         self.space = self.input("space")
-        self.stage_free = self.input("stage_free") if stage else None
+        self.may_end = self.input("may_end") if stage else None
         self.token = self.input("token") if token else None
         self.release = self.input("release") if token else None
         self.dropping: Any = None
@@ -52,9 +52,7 @@ class Control(Block):
         self.first = Signal(name="at_first", init=1)
         self.at_last = Signal(name="at_last", init=int(shape.max_beats == 1))
         self.armed: Any = self._armed()
-        allowed: Any = self.armed & self.space
-        if self.stage_free is not None:
-            allowed = allowed & (~self._last() | self.stage_free)
+        allowed: Any = self.armed & Mux(self._last(), self._may_end(), self.space)
         self.length_error: Any = None
         self.beat_reached: Any = None
         self.lane_reached: Any = None
@@ -74,14 +72,12 @@ class Control(Block):
         m = self.m
         armed, taken, waiting = Signal(name="armed"), Signal(name="taken"), Signal(name="group_waiting")
         self.arm = self.output("arm")
-        ending = Signal(name="ending")
-        m.d.comb += ending.eq(self.issue & self._last())
+        ending = Signal(name="ending")  # if it is armed
+        m.d.comb += ending.eq(self.issue_last if self.port else self._last() & self._may_end())
         m.d.comb += self.arm.eq((~armed | ending) & waiting)
-        m.d.sync += waiting.eq(self.token & ~taken & ~self.arm)
+        m.d.sync += [waiting.eq(self.token & ~taken & ~self.arm), armed.eq(waiting | (armed & ~ending))]
         with m.If(self.arm):
-            m.d.sync += [armed.eq(1), taken.eq(1)]
-        with m.Elif(ending):
-            m.d.sync += armed.eq(0)
+            m.d.sync += taken.eq(1)
         with m.If(self.release):
             m.d.sync += taken.eq(0)
         return armed
@@ -102,23 +98,25 @@ class Control(Block):
         if self.plan.number > 1:
             m.d.comb += self.in_ready.eq(allowed)
             return self.in_valid
-        self.dropping = Signal(name="dropping")
-        with m.If(self.dropping), m.If(self.in_valid & self.in_last):
-            m.d.sync += self.dropping.eq(0)
+        dropping, armed = Signal(name="dropping"), self.armed
+        self.dropping = dropping
         if not self.counted:
-            with m.Elif(self.issue & self.at_last & ~self.in_last):
-                m.d.sync += self.dropping.eq(1)
-            m.d.comb += self.in_ready.eq(allowed | self.dropping)
-            return self.in_valid & ~self.dropping
-        self.padding = Signal(name="padding")
-        with m.Elif(self.issue & self.at_last & ~self.in_last & ~self.padding):
-            m.d.sync += self.dropping.eq(1)
-        with m.If(self.padding), m.If(self.issue & self.at_last):
-            m.d.sync += self.padding.eq(0)
-        with m.Elif(self.issue & self.in_last & ~self.at_last):
-            m.d.sync += self.padding.eq(1)
-        m.d.comb += self.in_ready.eq(Mux(self.dropping, 1, allowed & ~self.padding))
-        return (self.in_valid | self.padding) & ~self.dropping
+            cut = self.in_valid & self.at_last & ~self.in_last & self._may_end() & armed
+            m.d.sync += dropping.eq(Mux(dropping, ~(self.in_valid & self.in_last), cut))
+            m.d.comb += self.in_ready.eq(allowed | dropping)
+            return self.in_valid & ~dropping
+        # Written out, and not by ``issue``: these are the shortest ways around.
+        padding = self.padding = Signal(name="padding")
+        cut = self.in_valid & ~self.in_last & self.at_last & self._may_end() & armed & ~padding
+        m.d.sync += dropping.eq(Mux(dropping, ~(self.in_valid & self.in_last), cut))
+        short = self.in_valid & self.in_last & ~self.at_last & self.space & armed & ~dropping
+        m.d.sync += padding.eq(Mux(padding, ~(self.at_last & self._may_end() & armed), short))
+        m.d.comb += self.in_ready.eq(Mux(dropping, 1, allowed & ~padding))
+        return (self.in_valid | padding) & ~dropping
+
+    def _may_end(self) -> Any:
+        """Whether a group's last beat may go."""
+        return self.space if self.may_end is None else self.may_end
 
     def _count(self) -> None:
         """Down from the last beat's number where it is known, else up to the maximum. Where it never changes, through
@@ -149,10 +147,11 @@ class Control(Block):
                 m.d.sync += beat.eq(most)
 
     def _wander(self, lfsr: Lfsr, most: int) -> None:
-        """The count begins with the second beat, as the first may come in the cycle in which it starts anew."""
-        m, beat = self.m, Signal(lfsr.width, name="beat", init=1)
+        """The count begins with the second beat, as the first may come in the cycle in which it starts anew; it is
+        compared a beat early."""
+        m, beat, near = self.m, Signal(lfsr.width, name="beat", init=1), Signal(name="near_last")
         with m.If(self.issue):
-            m.d.sync += [beat.eq(lfsr.following(beat)), self.at_last.eq(beat == lfsr.compute(1, most - 2))]
+            m.d.sync += [beat.eq(lfsr.following(beat)), near.eq(beat == lfsr.compute(1, most - 3)), self.at_last.eq(near)]
         with m.If(self.first):
             m.d.sync += beat.eq(1)
 
@@ -198,13 +197,11 @@ class Control(Block):
     def _find_out(self, tail: Any) -> None:
         """Registers that hold from a group's last beat until the next one's: the next waits for the stage."""
         m = self.m
-        error, self.length_error = Signal(name="length_wrong"), self.output("length_error")
-        m.d.comb += self.length_error.eq(error)  # with a reset: else it would raise the engine's ``error`` again
-        wrong: Any = ~self.in_last
-        if self.counted:
-            wrong = ~self.in_last | self.padding
-        with m.If(self.issue_last):
-            m.d.sync += error.eq(wrong)
+        held, self.length_error = Signal(name="length_wrong"), self.output("length_error")
+        found, ended = Signal(name="wrong_found"), Signal(name="group_ended")  # with a reset: else it would be told again
+        m.d.sync += [found.eq(~self.in_last | (self.padding if self.counted else 0)), ended.eq(self.issue_last)]
+        m.d.comb += self.length_error.eq(Mux(ended, found, held))
+        m.d.sync += held.eq(self.length_error)
         if self.counted:
             return
         self.beat_reached = self.output("beat_reached", counter(self.shape.max_beats))

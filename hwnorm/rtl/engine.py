@@ -11,14 +11,16 @@ error     a group's length was wrong; stays until reset
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
-from amaranth.hdl import Cat, Signal
+from amaranth.hdl import Cat, Const, Signal
 
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.control import Control
 from hwnorm.rtl.plan import Plan
-from hwnorm.rtl.replay import LateSpace, Queue, Replay, Space
+from hwnorm.rtl.replay import LateSpace, Queue, Replay
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 from hwnorm.rtl.table import TableBlock
@@ -154,7 +156,7 @@ class EngineBlock(Block):
             if sweep.write_tail is not None:
                 packed.append(sweep.write_tail)
             queue = Queue(f"{prefix}_queue", sum(len(p) for p in packed), depth)
-            space = Space(f"{prefix}_space", depth)
+            space = LateSpace(f"{prefix}_space", depth)
             self.place(queue.name, queue)
             self.place(space.name, space)
             valid, ready = self.output(f"{prefix}_valid"), self.input(f"{prefix}_ready")
@@ -185,19 +187,18 @@ class EngineBlock(Block):
         m = self.m
         for control, sweep in zip(self.controls, self.sweeps, strict=True):
             number = control.plan.number
-            free: Any = 1
-            for space in self.spaces[number]:
-                free = free & space
-            m.d.comb += control.space.eq(free)
+            space = reduce(and_, self.spaces[number], Const(1))
+            m.d.comb += control.space.eq(space)
             if number in self.stages:
                 stage = self.stages[number]
-                m.d.comb += [stage.reserve.eq(control.issue_last), stage.start.eq(sweep.start)]
-                assert control.stage_free is not None
+                assert control.may_end is not None
                 waits = self._group_valid() if stage.plan.takes_fields else 1
                 # A cycle late, which the stage's interval counts: a group's last beat must not wait for other ports.
-                ready = Signal(name=f"stage_{number}_ready")
-                m.d.sync += ready.eq(stage.free & waits & ~control.issue_last)
-                m.d.comb += control.stage_free.eq(ready)
+                ready, ended = Signal(name=f"stage_{number}_ready"), Signal(name=f"group_ended_{number}")
+                m.d.sync += [ended.eq(control.issue_last), ready.eq(stage.free & waits & space & ~ended)]
+                m.d.comb += [stage.reserve.eq(ended), stage.start.eq(sweep.start)]
+                at_once = not self.shape.fixed or self.shape.max_beats == 1  # a last beat may follow a last one
+                m.d.comb += control.may_end.eq(ready & ~ended if at_once else ready)
             if number - 1 in self.stages:
                 stage = self.stages[number - 1]
                 assert control.token is not None and control.release is not None and stage.release is not None

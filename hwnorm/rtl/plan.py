@@ -19,7 +19,7 @@ from functools import cached_property
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.alignment import in_lanes, in_order
 from hwnorm.rtl.cells import LOOP_BITS, MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind, topological
-from hwnorm.rtl.depth import rounded_depth
+from hwnorm.rtl.depth import LATE_SPACE, rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
@@ -30,7 +30,9 @@ FAR = 1  # more of them where a beat goes on from a memory into logic: the memor
 TABLE_BITS = 9  # of the widest element that is looked up
 TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither waits for the other
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
+NEAR_TABLES = 8  # of a sweep that stand near each other: with more of them, what goes to or from one goes FAR
 QUEUE_LATENCY = 3  # cycles from a beat's results to the port
+COUNTED = 2  # cycles more until its place is known to be free again
 HANDOVER = 2  # cycles from a stage's token, or a complete table, to a sweep that is ready to issue
 FILLING = 1  # cycles from a stage's token to the first value of a table
 
@@ -54,6 +56,11 @@ class Shape:
     def fixed(self) -> bool:
         """Whether every group has the same length."""
         return self.baked is not None
+
+    @property
+    def spread(self) -> int:
+        """So many more places with tables there are than one."""
+        return (self.lanes - 1) // NEAR_TABLES if self.table else 0
 
     @property
     def partial(self) -> bool:
@@ -100,7 +107,7 @@ class SweepPlan:
     @cached_property
     def sums_at(self) -> int:
         """The depth of a group's last beat at which all reductions are known."""
-        return max((self.ready[r.args[0]] + self.tree_latency + halved(r) for r in self.reductions), default=0)
+        return max((self.ready[r.args[0]] + self.tree_latency + 1 + halved(r) for r in self.reductions), default=0)
 
     @property
     def tree_latency(self) -> int:
@@ -186,7 +193,7 @@ class Plan:
         if number < len(self.program.schedule.sweeps) and not self.shape.external:
             plan.passes = [(n, elements.value(n)) for n in self._beat(number + 1)]
         if number > 1 and not self.shape.external:
-            plan.issue_latency = FROM_REPLAY if looked_up else FROM_REPLAY + FAR
+            plan.issue_latency = FROM_REPLAY if looked_up and not self.shape.spread else FROM_REPLAY + FAR
         return plan
 
     def _beat(self, number: int) -> list[Node]:
@@ -300,9 +307,13 @@ class Plan:
         (stream,) = self.sweeps[-1].arriving.values()
         return 1 << stream.format.width
 
+    @property
+    def lookup_latency(self) -> int:
+        return LOOKUP_LATENCY + FAR * bool(self.shape.spread)
+
     def _written_at(self, sweep: SweepPlan) -> int:
         """The depth at which results leave a sweep."""
-        return LOOKUP_LATENCY if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
+        return self.lookup_latency if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
 
     @property
     def most_groups(self) -> int:
@@ -322,7 +333,7 @@ class Plan:
             after = 0
         else:
             filled = self.tabulated and following is self.sweeps[-1]
-            begins = FILLING + FROM_PORT if filled else HANDOVER + following.issue_latency
+            begins = FILLING + FROM_PORT + 1 if filled else HANDOVER + following.issue_latency
             after = begins + following.released_at
         return before + 1 + stage.latency + after + 1 + int(number > 0)
 
@@ -348,7 +359,7 @@ class Plan:
         sweep, stage = self.sweeps[number - 1], self.stages[number]
         filling = 0
         if self.tabulated and number + 1 == len(self.sweeps):
-            filling = FILLING + self.table_size + FROM_PORT + self.sweeps[-1].writes_at
+            filling = FILLING + self.table_size + FROM_PORT + self.sweeps[-1].writes_at + self.shape.spread
         return sweep.issue_latency + sweep.sums_at + 1 + stage.latency + HANDOVER + filling
 
     def replay_depth(self, number: int) -> int:
@@ -378,7 +389,8 @@ class Plan:
     def output_depth(self, number: int) -> int:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
-        return 1 << (sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY).bit_length()
+        under_way = sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY
+        return 1 << (under_way + COUNTED + LATE_SPACE).bit_length()
 
 
 def halved(reduction: Cell) -> bool:

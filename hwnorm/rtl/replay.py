@@ -11,16 +11,15 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
-from hwnorm.rtl.depth import rounded_depth
+from hwnorm.rtl.depth import LATE_SPACE, rounded_depth
 from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
-LATE_SPACE = 4  # promises that a late count does not know of, and one
 
 
-def counting(block: Block, name: str, depth: int, step: Any) -> Any:
+def counting(block: Block, name: str, depth: int, step: Any, first: int = 0) -> Any:
     """An address that runs around."""
-    value = block.register(name, range(depth), reset_less=False)
+    value = block.register(name, range(depth), init=first, reset_less=False)
     following = value + 1
     if depth & (depth - 1):
         following = Mux(value == depth - 1, 0, following)
@@ -42,23 +41,22 @@ def wandering(block: Block, name: str, depth: int, step: Any) -> Any:
 
 
 class Space(Block):
-    """``space``: fewer than ``depth`` beats are promised and not yet taken. Both may come in one cycle."""
+    """``space``: fewer than ``depth`` are promised and not yet taken. Both may come in one cycle."""
 
     def __init__(self, name: str, depth: int) -> None:
         super().__init__(name)
         m = self.m
         self.promise, self.take = self.input("promise"), self.input("take")
         self.space = self.output("space", init=1)
-        left = Signal(range(depth + 1), name="left", init=depth)
-        free = Signal(name="has_space", init=1)
+        left, free = Signal(range(depth + 1), name="left", init=depth), Signal(name="has_space", init=1)
         m.d.comb += self.space.eq(free)
         with m.If(self.promise != self.take):
             m.d.sync += [left.eq(left + Mux(self.take, 1, Const(-1))), free.eq(self.take | (left != 1))]
 
 
 class LateSpace(Block):
-    """The same for a memory that is large enough to do without its last places: what is promised and taken is counted
-    a cycle late and compared one later, so that nothing waits for a carry. ``space``: LATE_SPACE places more are left
+    """The same of beats, for a memory that can do without its last places: what is promised and taken is counted a
+    cycle late and compared one later, so that nothing waits for a carry. ``space``: LATE_SPACE places more are left
     than are promised as far as is known."""
 
     def __init__(self, name: str, depth: int) -> None:
@@ -67,12 +65,11 @@ class LateSpace(Block):
         self.promise, self.take = self.input("promise"), self.input("take")
         self.space = self.output("space", init=1)
         left, free = Signal(range(depth + 1), name="left", init=depth), Signal(name="has_space", init=1)
-        change, up = Signal(name="change"), Signal(name="up")
+        promised, taken = Signal(name="promised"), Signal(name="taken")
         m.d.comb += self.space.eq(free)
-        m.d.sync += [change.eq(self.promise ^ self.take), up.eq(self.take)]
-        with m.If(change):
-            m.d.sync += left.eq(left + Cat(1, (~up).replicate(len(left) - 1)))
-        m.d.sync += free.eq(left[2:].any())
+        m.d.sync += [promised.eq(self.promise), taken.eq(self.take), free.eq(left[(LATE_SPACE - 1).bit_length() :].any())]
+        with m.If(promised != taken):
+            m.d.sync += left.eq(left + Cat(1, (~taken).replicate(len(left) - 1)))
 
 
 class Replay(Block):
@@ -120,14 +117,14 @@ class Queue(Block):
         m.submodules.memory = memory
         store, fetch = memory.write_port(), memory.read_port()
         there, behind, fetched = Signal(name="there"), Signal(name="behind"), Signal(name="fetched")
-        moves, data = Signal(name="moves"), self.register("data", width)
+        moves, full, data = Signal(name="moves"), Signal(name="full"), self.register("data", width)
         # Known beforehand, so that a beat is fetched without a comparison in the way.
         stored, waiting = Signal(range(depth + 1), name="stored"), Signal(name="waiting")
         m.d.comb += [
             self.valid.eq(there),
             self.taken.eq(there & self.ready),
             moves.eq(~there | self.ready),
-            fetched.eq(waiting & (~behind | moves)),
+            fetched.eq(waiting & (~full | self.ready)),
             store.addr.eq(counting(self, "write_address", depth, self.write)),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
@@ -135,7 +132,7 @@ class Queue(Block):
             fetch.en.eq(fetched),
             self.data_out.eq(data),
         ]
-        m.d.sync += behind.eq(fetched | (behind & ~moves))
+        m.d.sync += [behind.eq(fetched | (behind & ~moves)), full.eq(Mux(moves, behind & fetched, behind | fetched))]
         with m.If(moves):
             m.d.sync += [there.eq(behind), data.eq(fetch.data)]
         with m.If(self.write != fetched):

@@ -82,9 +82,12 @@ class StageBlock(Block):
             self.m.d.sync += [self.running.eq(1), self.time.eq(0)]
         with self.m.Elif(self.running):
             self.m.d.sync += self.time.eq(self.time + 1)
-            with self.m.If(self.time == length - 1):
+            with self.m.If(self.done):
                 self.m.d.sync += self.running.eq(0)
-        self.m.d.comb += self.done.eq(self.running & (self.time == length - 1))
+        if length == 1:
+            self.m.d.comb += self.done.eq(self.running & (self.time == 0))
+        else:
+            self.m.d.sync += self.done.eq(self.running & (self.time == length - 2))
 
     # Time
 

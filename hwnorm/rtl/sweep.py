@@ -22,6 +22,12 @@ from hwnorm.units import AdderTree
 from hwnorm.units.hdl import Block, shape_of
 
 
+def _masked(value: Any, where: Any) -> Any:
+    """0 elsewhere."""
+    bits = value.as_unsigned() & where.replicate(len(value))
+    return bits.as_signed() if value.shape().signed else bits
+
+
 class SweepBlock(Block):
     """Ports: ``valid, first, last, lane`` and the streams one cycle before depth 0; operands as the stage before holds
     them; out, the sums with ``start`` at depth ``sums_at``, what is written, what is passed on."""
@@ -33,6 +39,7 @@ class SweepBlock(Block):
         self.tail = self.input("tail", (shape.lanes - 1).bit_length()) if shape.partial else None
         self.streams = {cell: self.input(cell.name, cell.format.width * shape.lanes) for cell in plan.arriving.values()}
         self._chains: dict[tuple[str, int], Any] = {}
+        self._fresh_at: dict[int, Any] = {}
         self._begin, self._end = self.valid & self.first, self.valid & self.last
         self.operands: dict[Cell, Any] = {}  # inputs
         self.layer: dict[Cell, Any] = {}
@@ -90,7 +97,7 @@ class SweepBlock(Block):
                 values.append(value if self.tail is None else Mux(kept, value, Const(neutral, shape_of(arg.format))))
             total = self._sum_of_beat(cell, values) if cell.kind is Kind.SUM else self._extreme_of_beat(cell, values)
             accumulate = self._accumulated_in_halves if halved(cell) else self._accumulated
-            wanted = self.plan.sums_at - halved(cell)
+            wanted = self.plan.sums_at - 1 - halved(cell)
             for late in range(depth + self.plan.tree_latency, wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
                 self.m.d.sync += delayed.eq(total)
@@ -123,37 +130,46 @@ class SweepBlock(Block):
         return Mux((a > b) if cell.kind is Kind.RMAX else (a < b), a, b)
 
     def _accumulated(self, cell: Cell, value: Any, depth: int) -> Any:
-        """What has come so far and this beat: with the group's last one that is the result, and the register behind it
-        starts anew, by its own reset, for a beat that may come in the next cycle."""
+        """What has come so far, this beat with it, in a register: it stands at ``depth`` + 1, until another beat comes
+        there, which may be in the next cycle, and to which nothing has come before."""
+        so_far = self.register(f"{cell.name}_so_far", shape_of(cell.format))
+        valid, fresh = self.at("valid", depth), self._fresh(depth)
+        with self.m.If(valid):
+            if cell.kind is Kind.SUM:
+                self.m.d.sync += so_far.eq(_masked(so_far, ~fresh) + value)
+            else:
+                better = value > so_far if cell.kind is Kind.RMAX else value < so_far
+                self.m.d.sync += so_far.eq(Mux(fresh | better, value, so_far))
         whole = self.output(cell.name, shape_of(cell.format))
-        (arg,) = cell.args
-        neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
-        before = self.register(f"{cell.name}_before", shape_of(cell.format), init=neutral, reset_less=False)
-        self.m.d.comb += whole.eq(before + value if cell.kind is Kind.SUM else self._better(cell, before, value))
-        with self.m.If(self.at("valid", depth)):
-            self.m.d.sync += before.eq(whole)
-        with self.m.If(self.at("last", depth)):
-            self.m.d.sync += before.eq(neutral)
+        self.m.d.comb += whole.eq(so_far)
         return whole
 
     def _accumulated_in_halves(self, cell: Cell, value: Any, depth: int) -> Any:
-        """The upper half a cycle later, with what the lower one carries. The result stands at ``depth`` + 1."""
+        """The upper half a cycle later, with what the lower one carries. The result stands at ``depth`` + 2."""
         m, width = self.m, cell.format.width
         half = max(width // 2, min(len(value), LOOP_BITS))  # above the value there is but its sign to add
         low, high = extended(value, width)[:half], extended(value, width)[half:]
-        low_before = self.register(f"{cell.name}_low_before", half, reset_less=False)
-        high_before = self.register(f"{cell.name}_high_before", width - half, reset_less=False)
-        low_sum, late = self.register(f"{cell.name}_low", half + 1), self.register(f"{cell.name}_upper", width - half)
-        total, whole = Signal(half + 1, name=f"{cell.name}_low_sum"), self.output(cell.name, shape_of(cell.format))
-        high_sum = with_carry(low_sum[-1], high_before, late)[: width - half]
-        m.d.comb += [total.eq(low_before + low), whole.eq(Cat(low_sum[:half], high_sum))]
-        m.d.sync += [low_sum.eq(total), late.eq(high)]
-        for late_by, before, after in ((0, low_before, total), (1, high_before, high_sum)):
-            with m.If(self.at("valid", depth + late_by)):
-                m.d.sync += before.eq(after)
-            with m.If(self.at("last", depth + late_by)):
-                m.d.sync += before.eq(0)
+        low_sum, high_sum = self.register(f"{cell.name}_low", half + 1), self.register(f"{cell.name}_high", width - half)
+        low_late, late = self.register(f"{cell.name}_low_late", half), self.register(f"{cell.name}_upper", width - half)
+        valid, valid_late = self.at("valid", depth), self.at("valid", depth + 1)
+        low_before, high_before = (
+            _masked(part, ~self._fresh(d)) for part, d in ((low_sum[:half], depth), (high_sum, depth + 1))
+        )
+        with m.If(valid):
+            m.d.sync += low_sum.eq(low_before + low)
+        with m.If(valid_late):
+            m.d.sync += high_sum.eq(with_carry(low_sum[-1], high_before, late))
+        m.d.sync += [late.eq(high), low_late.eq(low_sum[:half])]
+        whole = self.output(cell.name, shape_of(cell.format))
+        m.d.comb += whole.eq(Cat(low_late, high_sum))
         return whole
+
+    def _fresh(self, depth: int) -> Any:
+        """No beat of the group has come by a depth before."""
+        if depth not in self._fresh_at:
+            fresh = self._fresh_at[depth] = self.register(f"fresh_{depth}", init=1, reset_less=False)
+            self.m.d.sync += fresh.eq(Mux(self.at("valid", depth), self.at("last", depth), fresh))
+        return self._fresh_at[depth]
 
     # What goes in and out beside the sums
 

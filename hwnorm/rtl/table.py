@@ -19,7 +19,7 @@ from amaranth.lib.memory import Memory
 
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
-from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Shape, SweepPlan
+from hwnorm.rtl.plan import FAR, LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
 from hwnorm.rtl.replay import Space, counting
 from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
@@ -46,8 +46,8 @@ class OrderedLane(Lane):
             part = self.register(f"{name}_{low}", end - low + 1)
             by, init = (extended(self.value(v, depth + late), width)[low:end] for v in (step, start))
             first = self._first(depth + late)
-            held = part[:-1] & ~first.replicate(end - low)
-            self.m.d.sync += part.eq(with_carry(carry & ~first, held, Mux(first, init, by)))
+            held = part[:-1] & ~first.replicate(end - low)  # nothing is carried from a part that starts
+            self.m.d.sync += part.eq(with_carry(carry, held, Mux(first, init, by)))
             if end == width:
                 total = Cat(total, part[:-1])
             else:
@@ -67,7 +67,7 @@ class TableBlock(Block):
 
     def __init__(self, plan: SweepPlan, shape: Shape) -> None:
         super().__init__(f"sweep_{plan.number}")
-        self.plan, self.shape = plan, shape
+        self.plan, self.spread = plan, shape.spread
         (self.stream,) = plan.arriving.values()
         self.size = 1 << self.stream.format.width
         self.valid, self.first, self.last = (self.input(n) for n in ("valid", "first", "last"))
@@ -152,16 +152,16 @@ class TableBlock(Block):
         for cell, port in lane.layer.items():
             self.layer[cell] = self.input(cell.name, shape_of(cell.format))
             m.d.comb += port.eq(self.layer[cell])
-        m.d.comb += self.release.eq(self.at("first", plan.released_at))
-        m.d.comb += self.filled.eq(self.at("last", plan.writes_at))
+        m.d.comb += self.release.eq(self.at("first", plan.released_at + 1))  # not the strobe that the lane starts with
+        m.d.comb += self.filled.eq(self.at("last", plan.writes_at + self.spread))
 
     # Looking up
 
     def _look_up(self) -> None:
-        m, plan, lanes = self.m, self.plan, self.shape.lanes
+        m, plan, lanes = self.m, self.plan, self.plan.lanes
         width = self.stream.format.width
         results = [self.lane.out(cell, plan.writes_at, f"write_{name}") for name, cell in plan.writes.items()]
-        word = Cat(r.as_unsigned() for r in results)
+        word: Any = Cat(r.as_unsigned() for r in results)
         into, out_of = (
             Signal(range(TABLES), name="table_written"),
             Signal(range(TABLES), name="table_read", init=TABLES - 1),
@@ -172,9 +172,15 @@ class TableBlock(Block):
             m.d.sync += out_of.eq(out_of + 1)
         beat = self.register(f"{self.stream.name}_0", len(self.streams[self.stream]))
         m.d.sync += beat.eq(self.streams[self.stream])
-        address = Cat(self._value(plan.writes_at), into)
+        address: Any = Cat(self._value(plan.writes_at), into)
         found = []
         for lane in range(lanes):
+            place, first = divmod(lane, NEAR_TABLES)
+            if place and not first:  # from one place to the next
+                addressed = self.register(f"address_{place}", len(address))
+                stored = self.register(f"word_{place}", len(word))
+                m.d.sync += [addressed.eq(address), stored.eq(word)]
+                address, word = addressed, stored
             memory = Memory(shape=unsigned(len(word)), depth=TABLES * self.size, init=[], attrs={"no_rw_check": 1})
             m.submodules[f"table_{lane}"] = memory
             store, fetch = memory.write_port(), memory.read_port()
@@ -182,11 +188,15 @@ class TableBlock(Block):
             m.d.comb += [
                 store.addr.eq(address),
                 store.data.eq(word),
-                store.en.eq(self.at("valid", plan.writes_at)),
+                store.en.eq(self.at("valid", plan.writes_at + place)),
                 fetch.addr.eq(Cat(beat.word_select(lane, width), out_of)),
                 fetch.en.eq(1),
             ]
             m.d.sync += read.eq(fetch.data)
+            for _ in range(FAR * bool(self.spread)):
+                late = self.register(f"late_{lane}", len(word))
+                m.d.sync += late.eq(read)
+                read = late
             found.append(read)
         self.written, offset = {}, 0
         for name, cell in plan.writes.items():
@@ -198,10 +208,10 @@ class TableBlock(Block):
         self._tell()
 
     def _value(self, depth: int) -> Any:
-        """The value that stands at a depth, as bits. Counting starts at the least one: the top bit is the other way
-        round in two's complement. A table is filled whole, so that the count is 0 again with the next."""
-        value = counting(self, f"value_{depth}", self.size, self.at("valid", depth))
-        return Cat(value[:-1], ~value[-1] if self.stream.format.signed else value[-1])
+        """The value that stands at a depth, as bits. Counting starts at the least one, and comes back to it: a table is
+        filled whole."""
+        least = self.size // 2 if self.stream.format.signed else 0
+        return counting(self, f"value_{depth}", self.size, self.at("valid", depth), least)
 
     def _tell(self) -> None:
         m = self.m
@@ -209,7 +219,7 @@ class TableBlock(Block):
         self.write_valid, self.write_last = self.output("write_valid"), self.output("write_last")
         self.write_tail = self.output("write_tail", len(self.tail)) if self.tail is not None else None
         for name, value in late.items():
-            for depth in range(LOOKUP_LATENCY + 1):
+            for depth in range(LOOKUP_LATENCY + FAR * bool(self.spread) + 1):
                 held = self.register(f"{name}_{depth}", len(value), reset_less=name != "valid")
                 m.d.sync += held.eq(value)
                 value = held
