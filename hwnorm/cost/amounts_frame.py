@@ -26,15 +26,15 @@ class Memory:
 
 def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
     """With the instance that their outputs' multiplexers end up in, which is that of the register behind them: replays
-    before a sweep have it themselves but where a table is looked up, tables in the last sweep, queues behind those that
-    write."""
+    before a sweep have it themselves but where a table near by is looked up, tables in the last sweep, queues behind
+    those that write."""
     lanes = plan.shape.lanes
     for sweep in plan.sweeps:
         here = f"sweep_{sweep.number}"
         looked_up = plan.tabulated and sweep is plan.sweeps[-1]
         if sweep.number > 1 and not plan.shape.external:
             memory = Memory(plan.replay_words(sweep.number), plan.replay_width(sweep.number))
-            yield here if looked_up else "frame", memory
+            yield here if looked_up and not plan.shape.spread else "frame", memory
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)

@@ -14,7 +14,7 @@ import numpy as np
 from hwnorm.cost.blocks import Family, multipliers, product_parts
 from hwnorm.ir import Rate
 from hwnorm.rtl.cells import LOOP_BITS, SHIFT_STEP, WIRING, Cell, Kind, parts
-from hwnorm.rtl.plan import LOOKUP_LATENCY, TABLES, Plan, SweepPlan, halved
+from hwnorm.rtl.plan import TABLES, Plan, SweepPlan, halved
 from hwnorm.units.lfsr import TAPS
 
 SHORT = 5  # bits of a sum that is worth a carry chain
@@ -227,7 +227,7 @@ def _reductions(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
             found["mux_bits"] += lanes * width
             found["result_bits"] += (lanes - 1) * width
         found["sum_bits"] += total
-        waits = sweep.sums_at - halved(cell) - sweep.ready[arg] - sweep.tree_latency
+        waits = sweep.sums_at - 1 - halved(cell) - sweep.ready[arg] - sweep.tree_latency
         found["delay_bits"] += waits * (width + deep)
     return found
 
@@ -272,7 +272,8 @@ def _chains(plan: Plan, sweep: SweepPlan) -> Amounts:
     written = ends[-1:] if sweep.writes else []
     if sweep.passes:
         ends.append(sweep.passes_at)
-    found = Amounts(told_bits=max(ends, default=0) + sweep.released_at + max([*sums, *written], default=0))
+    fresh = 1 + any(halved(c) for c in sweep.reductions) if sweep.reductions else 0
+    found = Amounts(told_bits=max(ends, default=0) + sweep.released_at + max([*sums, *written], default=0) + fresh)
     if plan.shape.partial:
         tail = (plan.shape.lanes - 1).bit_length()
         reached = max([*written, *(sweep.ready[c.args[0]] for c in sweep.reductions)], default=0)
@@ -282,14 +283,17 @@ def _chains(plan: Plan, sweep: SweepPlan) -> Amounts:
 
 def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
     """A lane that fills, and a copy of the table a lane. What comes from a replay stands in the memory's own register
-    (amounts_frame adds one where it has none)."""
+    (amounts_frame adds one where it has none), unless the tables stand in more than one place."""
     (stream,) = sweep.arriving.values()
-    width = stream.format.width
-    filling = 2 * sweep.writes_at + sweep.released_at
+    width, spread = stream.format.width, plan.shape.spread
+    word = sum(c.format.width for c in sweep.writes.values())
+    filling = 2 * (sweep.writes_at + spread) + sweep.released_at + 1
     tail = (plan.shape.lanes - 1).bit_length() if plan.shape.partial else 0
-    found = Amounts(filling_bits=filling + (2 + tail) * (LOOKUP_LATENCY + 1), tables=1)
-    if sweep.number == 1 or plan.shape.external:
+    found = Amounts(filling_bits=filling + (2 + tail) * (plan.lookup_latency + 1), tables=1)
+    if sweep.number == 1 or plan.shape.external or spread:
         found["beat_bits"] = width * lanes
+    if spread:
+        found["result_bits"] = word * lanes + spread * (width + (TABLES - 1).bit_length() + word)
     counted = any(c.kind is not Kind.RAMP and arg.kind is Kind.STREAM for c in sweep.cells for arg in c.args)
     found["counter_bits"] = width * (1 + counted) + 3 * TABLES.bit_length()
     found["filling_bits"] += max(width + 1, min(TAPS))

@@ -1,7 +1,7 @@
 """Who decides that a beat enters a sweep: its data are there, its group's operands are, and there is room behind it.
 
-The last beat of a group waits until the stage behind the sweep is free, too (``may_end`` says both). Everything that is decided comes out one cycle
-before the beat's data stand at depth 0, as ``valid, first, last, tail``.
+The last beat of a group waits until the stage behind the sweep is free, too (``may_end`` says both). Everything that
+is decided comes out one cycle before the beat's data stand at depth 0, as ``valid, first, last, tail``.
 
 Where data come from a port and the length is given at run time, ``in_last`` ends a group. A group that is too long is
 cut at the maximum, the rest of it dropped; where the length is fixed, one that is too short is filled up. Both are told
@@ -151,7 +151,11 @@ class Control(Block):
         compared a beat early."""
         m, beat, near = self.m, Signal(lfsr.width, name="beat", init=1), Signal(name="near_last")
         with m.If(self.issue):
-            m.d.sync += [beat.eq(lfsr.following(beat)), near.eq(beat == lfsr.compute(1, most - 3)), self.at_last.eq(near)]
+            m.d.sync += [
+                beat.eq(lfsr.following(beat)),
+                near.eq(beat == lfsr.compute(1, most - 3)),
+                self.at_last.eq(near),
+            ]
         with m.If(self.first):
             m.d.sync += beat.eq(1)
 
@@ -198,7 +202,10 @@ class Control(Block):
         """Registers that hold from a group's last beat until the next one's: the next waits for the stage."""
         m = self.m
         held, self.length_error = Signal(name="length_wrong"), self.output("length_error")
-        found, ended = Signal(name="wrong_found"), Signal(name="group_ended")  # with a reset: else it would be told again
+        found, ended = (
+            Signal(name="wrong_found"),
+            Signal(name="group_ended"),
+        )  # with a reset: else it would be told again
         m.d.sync += [found.eq(~self.in_last | (self.padding if self.counted else 0)), ended.eq(self.issue_last)]
         m.d.comb += self.length_error.eq(Mux(ended, found, held))
         m.d.sync += held.eq(self.length_error)

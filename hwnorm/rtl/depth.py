@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LATE_SPACE = 4  # promises that a count does not know of which is late by two cycles and asked another one later; and one
+LATE_SPACE = 4  # promises unknown to a count that is two cycles late and asked another one later, and one
 BLOCK_WORDS, BLOCK_WIDTH = 512, 36  # of a block RAM at its widest; twice the words have half the width
 
 

@@ -177,9 +177,14 @@ class Lane(Block):
             under.eq(chosen(which, [is_under for _, is_under in ends])),
             low.eq(moved),
         ]
-        clipped = self.at[cell, depth + cell.latency] = self.register(name, shape)
         low_end, high_end = Const(cell.format.lo, shape), Const(cell.format.hi, shape)
-        self.m.d.sync += clipped.eq(Mux(over, high_end, Mux(under, low_end, low)))
+        clipped = Mux(over, high_end, Mux(under, low_end, low))
+        if shape.signed and values[0].shape().signed:  # whatever is done, the sign is the value's own
+            negative = self.register(f"{name}_negative")
+            self.m.d.sync += negative.eq(values[0][-1])
+            clipped = Cat(clipped[:-1], negative).as_signed()
+        self.at[cell, depth + cell.latency] = self.register(name, shape)
+        self.m.d.sync += self.at[cell, depth + cell.latency].eq(clipped)
 
     def _shift(self, cell: Cell, depth: int) -> None:
         """A barrel shifter, its largest steps first, so that what is left gets narrower."""

@@ -365,7 +365,7 @@ class Plan:
     def replay_depth(self, number: int) -> int:
         """Beats that the memory in front of sweep ``number`` has room for: a group, and what arrives meanwhile; no more
         than may ever wait."""
-        streaming = self.shape.max_beats + self._handed_on(number - 1) + 4 + 6
+        streaming = self.shape.max_beats + self._handed_on(number - 1) + LATE_SPACE + 6
         return streaming if self.tabulated else min(streaming, max(self.most_waiting, 2))
 
     def replay_width(self, number: int) -> int:

@@ -16,7 +16,6 @@ from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
 
-
 def counting(block: Block, name: str, depth: int, step: Any, first: int = 0) -> Any:
     """An address that runs around."""
     value = block.register(name, range(depth), init=first, reset_less=False)
@@ -67,7 +66,11 @@ class LateSpace(Block):
         left, free = Signal(range(depth + 1), name="left", init=depth), Signal(name="has_space", init=1)
         promised, taken = Signal(name="promised"), Signal(name="taken")
         m.d.comb += self.space.eq(free)
-        m.d.sync += [promised.eq(self.promise), taken.eq(self.take), free.eq(left[(LATE_SPACE - 1).bit_length() :].any())]
+        m.d.sync += [
+            promised.eq(self.promise),
+            taken.eq(self.take),
+            free.eq(left[(LATE_SPACE - 1).bit_length() :].any()),
+        ]
         with m.If(promised != taken):
             m.d.sync += left.eq(left + Cat(1, (~taken).replicate(len(left) - 1)))
 

@@ -22,12 +22,6 @@ from hwnorm.units import AdderTree
 from hwnorm.units.hdl import Block, shape_of
 
 
-def _masked(value: Any, where: Any) -> Any:
-    """0 elsewhere."""
-    bits = value.as_unsigned() & where.replicate(len(value))
-    return bits.as_signed() if value.shape().signed else bits
-
-
 class SweepBlock(Block):
     """Ports: ``valid, first, last, lane`` and the streams one cycle before depth 0; operands as the stage before holds
     them; out, the sums with ``start`` at depth ``sums_at``, what is written, what is passed on."""
@@ -136,7 +130,7 @@ class SweepBlock(Block):
         valid, fresh = self.at("valid", depth), self._fresh(depth)
         with self.m.If(valid):
             if cell.kind is Kind.SUM:
-                self.m.d.sync += so_far.eq(_masked(so_far, ~fresh) + value)
+                self.m.d.sync += so_far.eq(Mux(fresh, 0, so_far) + value)
             else:
                 better = value > so_far if cell.kind is Kind.RMAX else value < so_far
                 self.m.d.sync += so_far.eq(Mux(fresh | better, value, so_far))
@@ -149,12 +143,11 @@ class SweepBlock(Block):
         m, width = self.m, cell.format.width
         half = max(width // 2, min(len(value), LOOP_BITS))  # above the value there is but its sign to add
         low, high = extended(value, width)[:half], extended(value, width)[half:]
-        low_sum, high_sum = self.register(f"{cell.name}_low", half + 1), self.register(f"{cell.name}_high", width - half)
-        low_late, late = self.register(f"{cell.name}_low_late", half), self.register(f"{cell.name}_upper", width - half)
+        widths = {"low": half + 1, "high": width - half, "low_late": half, "upper": width - half}
+        low_sum, high_sum, low_late, late = (self.register(f"{cell.name}_{n}", w) for n, w in widths.items())
         valid, valid_late = self.at("valid", depth), self.at("valid", depth + 1)
-        low_before, high_before = (
-            _masked(part, ~self._fresh(d)) for part, d in ((low_sum[:half], depth), (high_sum, depth + 1))
-        )
+        low_before = Mux(self._fresh(depth), 0, low_sum[:half])
+        high_before = Mux(self._fresh(depth + 1), 0, high_sum)
         with m.If(valid):
             m.d.sync += low_sum.eq(low_before + low)
         with m.If(valid_late):

@@ -99,7 +99,10 @@ class TableBlock(Block):
         at_end = Signal(name="at_end")
         begin = Signal(name="begin_fill")
         empty = self.place("empty", Space("empty", TABLES))
-        m.d.comb += [empty.promise.eq(begin), empty.take.eq(self.ended)]
+        m.d.comb += empty.promise.eq(begin)
+        ended = Signal(name="table_ended")
+        m.d.sync += ended.eq(self.ended)
+        m.d.comb += empty.take.eq(ended)
         m.d.comb += begin.eq(self.token & ~taken & empty.space & (~filling | at_end))
         timer = Lfsr(max(self.stream.format.width + 1, min(TAPS)))
         time = self.register("time", timer.width, init=1)

@@ -190,10 +190,10 @@ def test_units(unit: str, tmp_path: Path) -> None:
 
 
 PLANTED = [
-    ("if (last_3) P_before <= 0", "if (last_2) P_before <= 0"),
+    ("fresh_3 <= valid_3 ? last_3", "fresh_3 <= valid_3 ? last_2"),
     ("signed [7:0] value_1", "[7:0] value_1"),
     ("at_last <= beat == 1", "at_last <= beat == 2"),
-    ("length_wrong <= ~in_last", "length_wrong <= in_last"),
+    ("wrong_found <= ~in_last", "wrong_found <= in_last"),
     (">>> 12", ">> 12"),
 ]
 
