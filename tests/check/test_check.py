@@ -23,6 +23,7 @@ from hwnorm.engine import Engine
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.files import write_folder
 from hwnorm.norms.catalog import CATALOG
+from hwnorm.rtl import engine as engine_block
 from hwnorm.rtl import replay
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.emit import emit
@@ -270,12 +271,14 @@ def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, less: int
 ) -> None:
     """Nobody looks whether there is room: one place less, and groups that wait everywhere overwrite each other. (The
-    queue holds 16 beats of 5 to a group: when it is full, one of a group has left the memory.)"""
+    queue, which tells here at once when it is full, holds 16 beats of 5 to a group: then one of a group has left the
+    memory.)"""
     most = Plan.most_waiting.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(engine_block, "LateSpace", replay.Space)
+    monkeypatch.setattr(Plan, "output_depth", lambda plan, number: 16)
     monkeypatch.setattr(Plan, "most_waiting", property(lambda plan: most(plan) - less))
     monkeypatch.setattr(replay, "rounded_depth", lambda beats, width: beats)
     made = folder(tmp_path / "d", "l2", "forward", 1, max_elements=5)
-    assert made.design.plan.output_depth(2) == 16
     assert made.design.plan.replay_depth(2) == 13 - less and "space_2" not in made.text
     if less:
         with pytest.raises(ToolFailed, match="y is"):
