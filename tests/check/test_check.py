@@ -58,7 +58,7 @@ def folder(
     path: Path, norm: str = "l1", direction: str = "forward", lanes: int = 4, external: bool = False, **engine: object
 ) -> Folder:
     """As ``gen-rtl`` makes it."""
-    made = Design(Engine(norm, 8, **(engine or {"max_elements": 13})), direction, lanes, external)  # type: ignore[arg-type]
+    made = Design(Engine(norm, **{"bits": 8, **(engine or {"max_elements": 13})}), direction, lanes, external)  # type: ignore[arg-type]
     write_folder(path, emit(made, "engine", "test"))
     ((place, about),) = manifest.read(path)
     return check_manifest(place, about)
@@ -257,6 +257,11 @@ def test_a_reset_that_does_not_forget_a_wrong_length_is_seen(copy: Path) -> None
             64,
             100,
         )
+
+
+def test_a_wrong_length_may_be_told_as_early_as_the_engine_is_deep(tmp_path: Path) -> None:
+    """While a group of a wrong length comes in, others wait in every sweep and stage, and in full tables."""
+    check(folder(tmp_path / "d", lanes=1, bits=4, elements=128))
 
 
 @pytest.mark.long
