@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwnorm.cost.blocks import MACRO, REGISTERS, Family, Mapped, mapped
+from hwnorm.cost.blocks import MACRO, REGISTERS, Family, mapped
 from hwnorm.rtl.plan import TABLES, Plan
 from hwnorm.units.lfsr import TAPS
 
@@ -33,15 +33,16 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
         here = f"sweep_{sweep.number}"
         looked_up = plan.tabulated and sweep is plan.sweeps[-1]
         if sweep.number > 1 and not plan.shape.external:
-            memory = Memory(plan.replay_words(sweep.number), plan.replay_width(sweep.number))
-            yield here if looked_up and not plan.shape.spread else "frame", memory
+            for words in plan.replay_banks(sweep.number):
+                memory = Memory(words, plan.replay_width(sweep.number))
+                yield here if looked_up and not plan.shape.spread else "frame", memory
         if sweep.writes:
             word = sum(c.format.width for c in sweep.writes.values())
             told = 1 + ((lanes - 1).bit_length() if plan.shape.partial else 0)
             yield "frame", Memory(plan.output_depth(sweep.number), word * lanes + told, block=True)
             if looked_up:
                 for _ in range(lanes):
-                    yield here, Memory(TABLES * plan.table_size, word)
+                    yield here, Memory(TABLES * plan.table_size, word, block=True)
 
 
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
@@ -49,7 +50,7 @@ def memory_amounts(memory: Memory, family: Family) -> Amounts:
     ways = cells.ways if cells.ways > 1 else 0
     found = Amounts({f"{cells.kind}_cells": cells.cells, "ways": ways})
     found["macro_bits" if cells.kind == MACRO else "memory_register_bits"] += cells.bits
-    found[_selected(cells)] += cells.selected
+    found[_selected(cells.ways, cells.kind == "distributed")] += cells.selected
     if cells.kind in ("distributed", REGISTERS):  # read at once, and so through registers of its own
         found["read_register_bits"] += 2 * memory.width
     elif cells.ways > 1 or cells.kind == MACRO:  # the register behind it is not the block's own
@@ -57,15 +58,13 @@ def memory_amounts(memory: Memory, family: Family) -> Amounts:
     return found
 
 
-def _selected(cells: Mapped) -> str:
+def _selected(ways: int, distributed: bool = False) -> str:
     """Multiplexers by their kind: what one of many ways costs grows with the ways."""
-    if cells.ways < 3:
+    if ways < 3:
         return "selected_bits"
-    if cells.kind == "distributed":
-        return "ram_selected_bits" if cells.ways <= 4 else "deep_ram_selected_bits"
-    return (
-        "wide_selected_bits" if cells.ways <= 8 else "deep_selected_bits" if cells.ways <= 16 else "huge_selected_bits"
-    )
+    if distributed:
+        return "ram_selected_bits" if ways <= 4 else "deep_ram_selected_bits"
+    return "wide_selected_bits" if ways <= 8 else "deep_selected_bits" if ways <= 16 else "huge_selected_bits"
 
 
 def _wanders(bits: int) -> bool:
@@ -88,6 +87,10 @@ def frame_amounts(plan: Plan) -> Amounts:
             found["told_bits" if depth == 1 << bits and _wanders(bits) else "address_bits"] += 2 * bits
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
             found["space_bits"] += depth.bit_length() if plan.may_fill(sweep.number) else 0
+            ways = len(plan.replay_banks(sweep.number))
+            if ways > 1:
+                found[_selected(ways)] += (ways - 1) * plan.replay_width(sweep.number)
+                found["told_bits"] += 2 * (ways - 1).bit_length()
         if sweep.writes:
             bits = (plan.output_depth(sweep.number) - 1).bit_length()
             found["address_bits"] += 2 * bits

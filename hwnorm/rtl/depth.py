@@ -4,6 +4,7 @@ from __future__ import annotations
 
 LATE_SPACE = 4  # promises unknown to a count that is two cycles late and asked another one later, and one
 BLOCK_WORDS, BLOCK_WIDTH = 512, 36  # of a block RAM at its widest; twice the words have half the width
+SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
 def rounded_depth(beats: int, width: int) -> int:
@@ -12,6 +13,14 @@ def rounded_depth(beats: int, width: int) -> int:
     power = 1 << beats.bit_length()
     least = -(-(beats + 1) // BLOCK_WORDS) * BLOCK_WORDS
     return power if power <= BLOCK_WORDS or _blocks(power, width) <= _blocks(least, width) else least
+
+
+def banks(depth: int, width: int) -> list[int]:
+    """Words of the parts of a memory that is deeper than a block RAM of the shape that suits it best: each part has the
+    block's own register behind it, and what selects one of them comes after that."""
+    words = min((-(-depth // words) * -(-width // bits), -words) for words, bits in SHAPES)[1]
+    full, rest = divmod(depth, -words)
+    return [-words] * full + [rest] * (rest > 0)
 
 
 def _blocks(words: int, width: int) -> int:

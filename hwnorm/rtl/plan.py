@@ -19,7 +19,7 @@ from functools import cached_property
 from hwnorm.ir import Node, Op, Rate, Setting, is_constant
 from hwnorm.rtl.alignment import in_lanes, in_order
 from hwnorm.rtl.cells import LOOP_BITS, MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind, topological
-from hwnorm.rtl.depth import LATE_SPACE, rounded_depth
+from hwnorm.rtl.depth import LATE_SPACE, banks, rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
@@ -374,6 +374,11 @@ class Plan:
 
     def replay_words(self, number: int) -> int:
         return rounded_depth(self.replay_depth(number), self.replay_width(number))
+
+    def replay_banks(self, number: int) -> list[int]:
+        """Words of the parts that it is made of: one where a table near by follows, and no register of its own."""
+        words, late = self.replay_words(number), self.sweeps[number - 1].issue_latency - 1
+        return banks(words, self.replay_width(number)) if late > 1 else [words]
 
     @property
     def most_waiting(self) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
-from hwnorm.rtl.depth import LATE_SPACE, rounded_depth
+from hwnorm.rtl.depth import LATE_SPACE, banks, rounded_depth
+from hwnorm.rtl.values import chosen
 from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
@@ -77,7 +78,7 @@ class LateSpace(Block):
 
 class Replay(Block):
     """``read`` asks for the next beat, whose data stands ``late`` cycles later. Holds ``capacity`` beats. A block RAM,
-    whose output register is the next one behind, here or outside."""
+    whose output register is the next one behind, here or outside; of several (``depth.banks``) it is here."""
 
     def __init__(self, name: str, width: int, beats: int, late: int) -> None:
         super().__init__(name)
@@ -86,24 +87,44 @@ class Replay(Block):
         self.write, self.read = self.input("write"), self.input("read")
         self.data_in = self.input("data_in", width)
         self.data_out = self.output("data_out", width)
-        memory = Memory(shape=unsigned(width), depth=depth, init=[], attrs={"no_rw_check": 1})
-        self.m.submodules.memory = memory
-        store, fetch = memory.write_port(), memory.read_port()
         tail = wandering(self, "write_address", depth, self.write)
         head = wandering(self, "read_address", depth, self.read)
+        sizes = banks(depth, width) if late > 1 else [depth]
+        inside = (sizes[0] - 1).bit_length()  # bits of an address in a bank; those above choose it
+        found = []
+        for bank, words in enumerate(sizes):
+            name = f"memory_{bank}" if bank else "memory"
+            here = tail[inside:] == bank if len(sizes) > 1 else None
+            data = self._memory(name, words, tail[:inside], head[:inside], here)
+            for _ in range(late > 1):
+                data = self._later(f"data_{bank}" if bank else "data", data)
+            found.append(data)
+        which: Any = head[inside:]
+        for step in range(2 * (len(sizes) > 1)):
+            which = self._later(f"bank_{step}", which)
+        data = chosen(which, found) if len(sizes) > 1 else found[0]
+        for _ in range(late - 2):
+            data = self._later("data_late", data)
+        self.m.d.comb += self.data_out.eq(data)
+
+    def _memory(self, name: str, words: int, tail: Any, head: Any, chosen: Any) -> Any:
+        """What stood at ``head`` in the cycle before."""
+        memory = Memory(shape=unsigned(len(self.data_in)), depth=words, init=[], attrs={"no_rw_check": 1})
+        self.m.submodules[name] = memory
+        store, fetch = memory.write_port(), memory.read_port()
         self.m.d.comb += [
             store.addr.eq(tail),
             store.data.eq(self.data_in),
-            store.en.eq(self.write),
+            store.en.eq(self.write & chosen if chosen is not None else self.write),
             fetch.addr.eq(head),
             fetch.en.eq(1),
         ]
-        data = fetch.data
-        for _ in range(late - 1):
-            held = self.register("data", width)
-            self.m.d.sync += held.eq(data)
-            data = held
-        self.m.d.comb += self.data_out.eq(data)
+        return fetch.data
+
+    def _later(self, name: str, value: Any) -> Any:
+        held = self.register(name, len(value))
+        self.m.d.sync += held.eq(value)
+        return held
 
 
 class Queue(Block):

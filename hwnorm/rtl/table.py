@@ -25,6 +25,8 @@ from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
 from hwnorm.units.lfsr import TAPS, Lfsr
 
+TABLE = {"no_rw_check": 1, "ram_style": "block"}  # else small ones have multiplexers behind them
+
 
 class OrderedLane(Lane):
     """A lane whose only stream counts from its least value to its largest. ``first_at_<d>``: the least one is there."""
@@ -184,7 +186,7 @@ class TableBlock(Block):
                 stored = self.register(f"word_{place}", len(word))
                 m.d.sync += [addressed.eq(address), stored.eq(word)]
                 address, word = addressed, stored
-            memory = Memory(shape=unsigned(len(word)), depth=TABLES * self.size, init=[], attrs={"no_rw_check": 1})
+            memory = Memory(shape=unsigned(len(word)), depth=TABLES * self.size, init=[], attrs=TABLE)
             m.submodules[f"table_{lane}"] = memory
             store, fetch = memory.write_port(), memory.read_port()
             read = self.register(f"read_{lane}", len(word))
