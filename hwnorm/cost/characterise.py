@@ -32,7 +32,7 @@ from hwnorm.cost.fitting import (
 )
 from hwnorm.cost.measure import Point, Told, measure_all, unit_points
 from hwnorm.cost.quantities import CLOCK, exact, fitted, size
-from hwnorm.cost.speed import fit_path, path_amounts, period_ns
+from hwnorm.cost.speed import Paths, fit_path, path_amounts, period_ns
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.synth.targets import Target, find_target
 
@@ -164,7 +164,7 @@ def _seeds(engines: Sequence[Point]) -> int:
     return min(len(point.mhz) for point in engines if point.mhz)
 
 
-def _path(placed: Sequence[tuple[dict[str, float], float]]) -> tuple[dict[str, float] | None, Any]:
+def _path(placed: Sequence[tuple[dict[str, float], float]]) -> tuple[Paths | None, Any]:
     """Of the median seed; leaving one out at a time."""
     if len(placed) < FOLDS:
         return None, None

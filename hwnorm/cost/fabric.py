@@ -21,7 +21,7 @@ from hwnorm.cost.cells import Energy
 from hwnorm.cost.figure import Figure, Origin
 from hwnorm.cost.fitting import Coefficients
 from hwnorm.cost.quantities import CLOCK, ENERGY, energy, exact, fitted, of_cells, size
-from hwnorm.cost.speed import path_amounts, period_ns
+from hwnorm.cost.speed import Paths, path_amounts, period_ns
 from hwnorm.errors import InputError
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.plan import Plan
@@ -39,7 +39,7 @@ class Fabric:
     target: str
     source: str
     coefficients: Coefficients
-    path: Mapping[str, float] | None  # of the clock period; None where nothing was placed
+    path: Paths | None  # of the clock period; None where nothing was placed
     errors: Mapping[str, Mapping[str, float]]
     measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, directions: which
     lut_of_ram: float

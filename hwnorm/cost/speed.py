@@ -1,13 +1,15 @@
-"""The clock: a linear model of the critical path's length, on what lengthens it.
+"""The clock: that of the slowest of a few kinds of path, each with a length that is linear in what lengthens it.
 
-A path between registers is a carry chain, or logic, and wires that grow with the engine. Seeds of one placement differ
-by 5 to 10 %, and so much of the error is no fault of the model.
+Control and wires, which grow with the engine; a carry chain; a product of several blocks, or of logic. Which of them
+decides is not known beforehand, and found with the lengths: each engine is explained by the kind that is the slowest
+in it. Seeds of one placement differ by 5 to 10 %, and so much of the error is no fault of the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log2
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,14 @@ from hwnorm.rtl.plan import Plan, halved
 
 CHAINED = (*SUMS, Kind.GT, Kind.MAX, Kind.MIN, Kind.ABS)
 STRENGTH = 1e-2
+KINDS = {
+    "control": ("always", "log2_size", "log2_lanes", "log2_beats"),
+    "chain": ("always", "chain", "log2_chain", "kept"),
+    "product": ("product", "product_bits"),
+}
+SLOPES = {"chain": "log2_chain", "product": "product_bits"}  # what each but control is in proportion to at first
+ROUNDS = 30
+Paths = Mapping[str, Mapping[str, float]]  # by kind
 
 
 def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
@@ -33,14 +43,17 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
         if cell.kind in CHAINED and not cell.static and cell not in stage.serial
     ]
     kept = any(s.reductions for s in plan.sweeps) and plan.shape.partial
+    products = [_product(cell, family) for s in plan.sweeps for cell in s.cells]
     return {
         "always": 1.0,
-        "longest_chain": float(max(chains, default=0)),
+        "chain": float(max(chains, default=0)),
+        "log2_chain": log2(1 + max(chains, default=0)),
         "stage_chain": float(max(held, default=0)),
         "log2_lanes": log2(lanes),
         "log2_beats": log2(beats),
         "log2_size": log2(max(size, 2)),
-        "log2_product": log2(1 + max((_product(cell, family) for s in plan.sweeps for cell in s.cells), default=0)),
+        "product": float(any(products)),
+        "product_bits": float(max(products, default=0)),
         "kept": float(kept),
     }
 
@@ -53,21 +66,56 @@ def _chain(cell: Cell) -> int:
 
 
 def _product(cell: Cell, family: Family) -> int:
-    """Bits of a product that is built of logic."""
+    """Bits of a product that is built of logic, or of several multipliers and what adds them up in the same cycle."""
     if cell.kind is not Kind.MUL:
         return 0
-    return max((a + b for a, b in product_parts(cell) if not multipliers(family, a, b)), default=0)
+    return max((a + b for a, b in product_parts(cell) if multipliers(family, a, b) != 1), default=0)
 
 
-def period_ns(path: Mapping[str, float], found: Mapping[str, float]) -> float:
+def period_ns(paths: Paths, found: Mapping[str, float]) -> float:
+    return max(_length(path, found) for path in paths.values())
+
+
+def _length(path: Mapping[str, float], found: Mapping[str, float]) -> float:
     return sum(each * found[name] for name, each in path.items())
 
 
-def fit_path(points: Sequence[tuple[Mapping[str, float], float]]) -> dict[str, float]:
-    """From (amounts, MHz)."""
-    names = list(points[0][0])
-    a = np.array([[found[name] for name in names] for found, _ in points])
-    y = np.array([1e3 / mhz for _, mhz in points])
-    prior = np.array([float(np.mean(y)) if name == "always" else 0.0 for name in names])
-    x = fit(a, y, 1 / y, prior, STRENGTH)
-    return {name: round(float(v), 5) for name, v in zip(names, x, strict=True)}
+def fit_path(points: Sequence[tuple[Mapping[str, float], float]]) -> dict[str, dict[str, float]]:
+    """From (amounts, MHz): each engine is given to the kind that is slowest in it, each kind fitted to its engines, in
+    turns; the best of all rounds. Lengths that no engine tells stay what they were."""
+    periods = np.array([1e3 / mhz for _, mhz in points])
+    paths = _begin(points, periods)
+    best, least = paths, np.inf
+    for _ in range(ROUNDS):
+        lengths = np.array([[_length(path, found) for found, _ in points] for path in paths.values()])
+        error = float(np.mean(np.abs(lengths.max(axis=0) / periods - 1)))
+        if error < least:
+            best, least = paths, error
+        slowest = lengths.argmax(axis=0)
+        paths = {
+            kind: _fitted(
+                path,
+                [found for (found, _), which in zip(points, slowest, strict=True) if which == k],
+                periods[slowest == k],
+            )
+            for k, (kind, path) in enumerate(paths.items())
+        }
+    return {kind: {name: round(v, 5) for name, v in path.items()} for kind, path in best.items()}
+
+
+def _begin(points: Sequence[tuple[Mapping[str, float], float]], periods: Any) -> Paths:
+    """Control as fast as the fastest, all else in proportion."""
+    paths: dict[str, dict[str, float]] = {kind: dict.fromkeys(names, 0.0) for kind, names in KINDS.items()}
+    paths["control"]["always"] = float(np.percentile(periods, 10))
+    for kind, name in SLOPES.items():
+        rates = [period / found[name] for (found, _), period in zip(points, periods, strict=True) if found[name]]
+        paths[kind][name] = float(np.median(rates)) if rates else 0.0
+    return paths
+
+
+def _fitted(path: Mapping[str, float], found: Sequence[Mapping[str, float]], periods: Any) -> dict[str, float]:
+    if len(found) < len(path):
+        return dict(path)
+    a = np.array([[one[name] for name in path] for one in found])
+    x = fit(a, periods, 1 / periods, np.array(list(path.values())), STRENGTH)
+    return dict(zip(path, map(float, x), strict=True))
