@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hwnorm.cost.amounts_frame import frame_amounts, memories, memory_amounts
+from hwnorm.cost.amounts_frame import bank_amounts, frame_amounts, memories, memory_amounts
 from hwnorm.cost.amounts_stage import stage_amounts
 from hwnorm.cost.amounts_sweep import sweep_amounts
 from hwnorm.cost.blocks import Family
@@ -25,6 +25,8 @@ def amounts(plan: Plan, family: Family) -> dict[str, Amounts]:
     for number, stage in plan.stages.items():
         found[f"stage_{number}"] = stage_amounts(stage, bool(plan.results) and stage.puts_results)
     found["frame"] = frame_amounts(plan)
+    for sweep in plan.sweeps[1:] if not plan.shape.external else []:
+        found[f"sweep_{sweep.number}"].update(bank_amounts(plan, sweep.number))
     for instance, memory in memories(plan):
         found[instance].update(memory_amounts(memory, family))
     return found

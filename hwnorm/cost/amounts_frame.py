@@ -45,6 +45,12 @@ def memories(plan: Plan) -> Iterator[tuple[str, Memory]]:
                     yield here, Memory(TABLES * plan.table_size, word, block=True)
 
 
+def bank_amounts(plan: Plan, number: int) -> Amounts:
+    """What chooses one of a replay's banks: in front of the registers of the sweep behind it."""
+    ways = len(plan.replay_banks(number))
+    return Amounts({_selected(ways): (ways - 1) * plan.replay_width(number)})
+
+
 def memory_amounts(memory: Memory, family: Family) -> Amounts:
     cells = mapped(family, memory.words, memory.width, memory.block)
     ways = cells.ways if cells.ways > 1 else 0
@@ -87,10 +93,7 @@ def frame_amounts(plan: Plan) -> Amounts:
             found["told_bits" if depth == 1 << bits and _wanders(bits) else "address_bits"] += 2 * bits
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
             found["space_bits"] += depth.bit_length() if plan.may_fill(sweep.number) else 0
-            ways = len(plan.replay_banks(sweep.number))
-            if ways > 1:
-                found[_selected(ways)] += (ways - 1) * plan.replay_width(sweep.number)
-                found["told_bits"] += 2 * (ways - 1).bit_length()
+            found["told_bits"] += 2 * (len(plan.replay_banks(sweep.number)) - 1).bit_length()
         if sweep.writes:
             bits = (plan.output_depth(sweep.number) - 1).bit_length()
             found["address_bits"] += 2 * bits
