@@ -45,7 +45,7 @@ def build(
     engines = measure_all([e for e in table_engines(plans) if e.bits in bits], target, lambda _: seeds, told, None)
     found = Comparison(target, plans, seeds, _pairs({point.experiment: point for point in engines}))
     return Reproduction(
-        f"table4 --target {target.name}",
+        f"table4 --target {target.name}" + (f" --seeds {seeds}" if target.placer else ""),
         f"L1BN Table IV of today, on {target.device}",
         (_operators(target, operations), found.engines(), found.ratios()),
         (*found.findings(), *_of_operations(operations)),
@@ -221,8 +221,9 @@ class Comparison:
                 "Why less of the energy than the operations promise: the clock of registers that both norms have, the "
                 "multiplication and saturation that write every element, and the scalar stages are the larger part; "
                 "L1 takes a squarer's energy away and adds a sweep, with the registers of its lanes. Why less of the "
-                "time: all sweeps run at once, so an element takes a lane's cycle in either norm, and a longer "
-                "operation gets more registers instead of a longer cycle."
+                "time: all sweeps run at once, so an element takes a lane's cycle in either norm, and only the clock "
+                "differs. It is set by the longest product between two registers. Where a table applies the gain, L1's "
+                "forward engine has none; by multiplier, and in every backward pass, both norms have one."
             )
         else:
             found.append(
@@ -260,7 +261,10 @@ class Comparison:
                 parts.append(f"{_span([_percent(self.pairs[bits, phase], name) for bits in self.bits])} of the {word}")
         if self.priced:
             parts.append(f"{_span([_percent(self.pairs[bits, phase], ENERGY) for bits in self.bits])} of the energy")
-        return f"{phase.capitalize()}: L1 saves {', '.join(parts[:-1])} and {parts[-1]} (negative: it takes more)."
+        pairs = [self.pairs[bits, phase] for bits in self.bits]
+        speeds = [l1.middle / l2.middle for l2, l1 in pairs if l1.middle and l2.middle]
+        faster = f"L1 is {_range(speeds)} times as fast, and saves" if speeds else "L1 saves"
+        return f"{phase.capitalize()}: {faster} {', '.join(parts[:-1])} and {parts[-1]} (negative: it takes more)."
 
 
 def _short(value: float) -> Cell:
