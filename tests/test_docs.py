@@ -39,3 +39,15 @@ def test_the_readme_shows_the_real_output(capsys: pytest.CaptureFixture[str]) ->
 def test_the_catalogue_page_is_what_the_code_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "norms", "--format", "markdown"]) == 0
     assert capsys.readouterr().out == (ROOT / "docs" / "catalogue.md").read_text()
+
+
+def test_the_readme_has_the_rows_of_the_report() -> None:
+    """bits, pass, norm, LUT, FF, DSP, BRAM of every engine that it shows."""
+    readme, report = (
+        (ROOT / name).read_text(encoding="utf-8").splitlines() for name in ("README.md", "reports/table4-ecp5.md")
+    )
+    shown = [line.split("|")[1:8] for line in readme if line.startswith(("| 8 | ", "| 16 | "))]
+    measured = [line.split("|")[1:8] for line in report if line.startswith(("| 8 | ", "| 16 | "))]
+    assert len(shown) == 8
+    for row in shown:
+        assert row in measured
