@@ -222,10 +222,10 @@ def _reductions(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
             found.update(_tree(width, lanes))
             found.update(_accumulator(cell, lanes))
         else:
-            found["adder_bits"] += lanes * even(width + 1)
-            found["chains"] += lanes
+            found["adder_bits"] += (lanes + 1) * even(width + 1)
+            found["chains"] += lanes + 1
             found["mux_bits"] += lanes * width
-            found["result_bits"] += (lanes - 1) * width
+            found["result_bits"] += lanes * width
         found["sum_bits"] += total
         waits = sweep.sums_at - 1 - halved(cell) - sweep.ready[arg] - sweep.tree_latency
         found["delay_bits"] += waits * (width + deep)

@@ -26,8 +26,9 @@ def inventory(plan: Plan) -> dict[str, int]:
             for name, number in _of_cell(cell).items():
                 total[name] += number * copies
         for reduction in sweep.reductions:
-            name = "adders" if reduction.kind is Kind.SUM else "comparators"
-            total[name] += plan.shape.lanes + halved(reduction)  # a tree, and the running value
+            sums = reduction.kind is Kind.SUM
+            more = halved(reduction) if sums else 1  # an extreme is compared with two
+            total["adders" if sums else "comparators"] += plan.shape.lanes + more  # a tree, and the running value
         if plan.shape.partial:  # every lane but the first may be empty in the last beat
             picky = len(sweep.reductions) + sum(c.kind is Kind.FIRST for c in sweep.cells)
             total["comparators"] += picky * (plan.shape.lanes - 1)

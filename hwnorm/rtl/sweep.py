@@ -90,7 +90,9 @@ class SweepBlock(Block):
                 neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
                 values.append(value if self.tail is None else Mux(kept, value, Const(neutral, shape_of(arg.format))))
             total = self._sum_of_beat(cell, values) if cell.kind is Kind.SUM else self._extreme_of_beat(cell, values)
-            accumulate = self._accumulated_in_halves if halved(cell) else self._accumulated
+            accumulate = self._running_sum_in_halves if halved(cell) else self._running_sum
+            if cell.kind is not Kind.SUM:
+                accumulate = self._running_extreme
             wanted = self.plan.sums_at - 1 - halved(cell)
             for late in range(depth + self.plan.tree_latency, wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
@@ -123,22 +125,36 @@ class SweepBlock(Block):
     def _better(cell: Cell, a: Any, b: Any) -> Any:
         return Mux((a > b) if cell.kind is Kind.RMAX else (a < b), a, b)
 
-    def _accumulated(self, cell: Cell, value: Any, depth: int) -> Any:
+    def _running_sum(self, cell: Cell, value: Any, depth: int) -> Any:
         """What has come so far, this beat with it, in a register: it stands at ``depth`` + 1, until another beat comes
         there, which may be in the next cycle, and to which nothing has come before."""
-        so_far = self.register(f"{cell.name}_so_far", shape_of(cell.format))
+        so_far, whole = self.register(f"{cell.name}_so_far", shape_of(cell.format)), self._whole(cell)
         valid, fresh = self.at("valid", depth), self._fresh(depth)
         with self.m.If(valid):
-            if cell.kind is Kind.SUM:
-                self.m.d.sync += so_far.eq(Mux(fresh, 0, so_far) + value)
-            else:
-                better = value > so_far if cell.kind is Kind.RMAX else value < so_far
-                self.m.d.sync += so_far.eq(Mux(fresh | better, value, so_far))
-        whole = self.output(cell.name, shape_of(cell.format))
+            self.m.d.sync += so_far.eq(Mux(fresh, 0, so_far) + value)
         self.m.d.comb += whole.eq(so_far)
         return whole
 
-    def _accumulated_in_halves(self, cell: Cell, value: Any, depth: int) -> Any:
+    def _running_extreme(self, cell: Cell, value: Any, depth: int) -> Any:
+        """The last beat's value and the best before it. Every beat's is compared with both, and which comparison counts
+        is chosen a cycle later, by what was found of the beat before: nothing waits for a comparison to choose."""
+        m, shape, whole = self.m, shape_of(cell.format), self._whole(cell)
+        latest, before = (self.register(f"{cell.name}_{n}", shape) for n in ("latest", "before"))
+        names = ("alone", "latest_was_better", "beats_latest", "beats_before")
+        alone, was_better, beats_latest, beats_before = (self.register(f"{cell.name}_{n}") for n in names)
+        better, valid, fresh = Signal(name=f"{cell.name}_better"), self.at("valid", depth), self._fresh(depth)
+        m.d.comb += better.eq(alone | Mux(was_better, beats_latest, beats_before))
+        m.d.comb += whole.eq(Mux(better, latest, before))
+        with m.If(valid):
+            m.d.sync += [before.eq(whole), latest.eq(value), alone.eq(fresh), was_better.eq(better)]
+            for beaten, one in ((beats_latest, latest), (beats_before, before)):
+                m.d.sync += beaten.eq(value > one if cell.kind is Kind.RMAX else value < one)
+        return whole
+
+    def _whole(self, cell: Cell) -> Any:
+        return self.output(cell.name, shape_of(cell.format))
+
+    def _running_sum_in_halves(self, cell: Cell, value: Any, depth: int) -> Any:
         """The upper half a cycle later, with what the lower one carries. The result stands at ``depth`` + 2."""
         m, width = self.m, cell.format.width
         half = max(width // 2, min(len(value), LOOP_BITS))  # above the value there is but its sign to add
@@ -153,7 +169,7 @@ class SweepBlock(Block):
         with m.If(valid_late):
             m.d.sync += high_sum.eq(with_carry(low_sum[-1], high_before, late))
         m.d.sync += [late.eq(high), low_late.eq(low_sum[:half])]
-        whole = self.output(cell.name, shape_of(cell.format))
+        whole = self._whole(cell)
         m.d.comb += whole.eq(Cat(low_late, high_sum))
         return whole
 
