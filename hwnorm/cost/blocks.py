@@ -139,9 +139,10 @@ def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
     return 1
 
 
-def product_parts(cell: Cell) -> list[tuple[int, int]]:
-    """The products that a MUL cell is built of: widths of their two factors."""
-    a, b = sorted(arg.format.width for arg in cell.args)
-    signed = any(arg.format.signed for arg in cell.args)
-    pieces = parts(b)
-    return [(a, end - low + (signed and end != b)) for low, end in pieces]
+def product_parts(cell: Cell, family: Family) -> list[tuple[int, int]]:
+    """The products that a MUL cell is built of: widths of their two factors. Multipliers that know signed numbers alone
+    take an unsigned factor's highest part with a bit for its sign."""
+    narrow, wide = sorted((arg.format for arg in cell.args), key=lambda fmt: fmt.width)
+    signed = narrow.signed or wide.signed
+    open_top = family.signed and signed and not wide.signed
+    return [(narrow.width, end - low + (signed and (end != wide.width or open_top))) for low, end in parts(wide.width)]
