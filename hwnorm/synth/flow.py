@@ -172,6 +172,10 @@ def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:
     if not total:
         raise InputError(f"{top} synthesises to nothing: are its clock and its outputs among its ports?")
     added = harness.close_ports(module, job.target.harness) if job.target.harness else 0
+    if job.target.pins:
+        file, text = job.target.pins
+        clock = next((name for name in module["ports"] if name != harness.FEED), "")
+        (folder / file).write_text(text.format(clock=clock, feed=harness.FEED), encoding="utf-8")
     design["modules"] = {top: module}  # a placer needs no library
     (folder / NETLIST).write_text(json.dumps(design), encoding="utf-8")
     found = {

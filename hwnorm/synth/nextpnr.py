@@ -66,7 +66,7 @@ def find_nextpnr(family: str) -> Nextpnr:
     number = package_version(package)
     if number is not None:
         module = package.replace("-", "_")
-        return Nextpnr(family, number, tuple(python_call(module, f"run_nextpnr_{family}")), package)
+        return Nextpnr(family, number, tuple(python_call(module, module.replace("yowasp", "run"))), package)
     where = shutil.which(f"nextpnr-{family}")
     if where is None:
         raise MissingTool(f"nextpnr-{family} was not found: pip install {package}")

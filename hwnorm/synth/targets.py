@@ -9,7 +9,7 @@
   distributed RAM what its cell takes (RAM32M four). CARRY4 and the muxes F7 to F9 are free.
 - Cyclone V: ALUTs, of which two make an ALM; an adder cell is one. An inverter is free.
 - Gowin: LUT1 to LUT4 one, ALU one, 16x4 bits of RAM four.
-- Gatemate: LUTs, adders and two-input muxes one, wider muxes two.
+- Gatemate: LUTs of up to four inputs, adders and two-input muxes one; five inputs and wider muxes two.
 
 ``lutram`` is those of them that are memory. ``dsp`` is multipliers (Cyclone V and Gowin put several into a block;
 Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two RAMB18.
@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.synth.feeds import CONSTANT, FEED
+from hwnorm.synth.harness import Harness
 
 Weights = Mapping[str, float]
 
@@ -54,7 +55,8 @@ class Target:
     placer: str | None = None  # nextpnr's family, where placement is offered
     place_options: tuple[str, ...] = ()
     placed: Mapping[str, str] = field(default_factory=dict)  # lut, ff, dsp, bram -> nextpnr's own count of it
-    harness: str | None = None  # the flip-flop to close ports with, where a placer knows no out-of-context
+    harness: Harness | None = None  # to close ports with, where a placer knows no out-of-context
+    pins: tuple[str, str] | None = None  # a file with the places of pins: its name, its text with {clock} and {feed}
     feeds: bool = False  # the placer adds cells to carry chains (hwnorm.synth.feeds)
     packs: bool = False  # flip-flops move into block RAMs and multipliers (hwnorm.synth.packing)
     notes: tuple[str, ...] = ()
@@ -137,7 +139,10 @@ GOWIN = Cells(
     lutram={"RAM16SDP1": 1, "RAM16SDP2": 2, "RAM16SDP4": 4},
 )
 GATEMATE = Cells(
-    lut={**_each("CC_LUT1 CC_LUT2 CC_LUT3 CC_LUT4 CC_ADDF CC_MX2"), **_each("CC_MX4 CC_MX8", 2)},
+    lut={
+        **_each("CC_LUT1 CC_LUT2 CC_LUT3 CC_LUT4 CC_L2T4 CC_ADDF CC_MX2"),
+        **_each("CC_L2T5 CC_MX4 CC_MX8", 2),
+    },
     ff=_each("CC_DFF"),
     dsp=_each("CC_MULT"),
     bram={"CC_BRAM_20K": 1, "CC_BRAM_40K": 2},
@@ -166,7 +171,8 @@ _UP5K = (
     *("chtype -set $mul t:$__soft_mul", "alumacc", "opt", "memory -nomap", "opt_clean"),
     "synth_ice40 -dsp -device u -top {top} -run map_ram:",
 )
-_ICE40_PLACE = ("--timing-allow-fail", "--quiet", "--pcf-allow-unconstrained")
+_PLACE = ("--timing-allow-fail", "--quiet")
+_ICE40_PLACE = (*_PLACE, "--pcf-allow-unconstrained")
 
 _ALL = (
     Target(
@@ -199,7 +205,7 @@ _ALL = (
         ICE40,
         placer="ice40",
         place_options=("--up5k", "--package", "sg48", *_ICE40_PLACE),
-        harness="SB_DFF",
+        harness=Harness("SB_DFF"),
         notes=(INSIDE, "nextpnr times every multiplier of this device as if it were registered"),
         capacity={"lut": 5280, "ff": 5280, "dsp": 8, "bram": 30},
     ),
@@ -213,7 +219,7 @@ _ALL = (
         ICE40,
         placer="ice40",
         place_options=("--hx8k", "--package", "ct256", *_ICE40_PLACE),
-        harness="SB_DFF",
+        harness=Harness("SB_DFF"),
         notes=(INSIDE,),
     ),
     Target(
@@ -246,38 +252,84 @@ _ALL = (
     Target(
         "gowin",
         "gw2a",
-        "GW2A",
-        "-",
-        "Gowin GW2A, synthesis alone",
+        "GW2A-18",
+        "C8/I7",
+        "Gowin GW2A, yosys and nextpnr",
         ("synth_gowin -family gw2a -noiopads -top {top}",),
         GOWIN,
+        placer="himbaechel-gowin",
+        place_options=(
+            *("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18", "--vopt", "cst=pins.cst"),
+            *_PLACE,
+        ),
+        harness=Harness("DFF", clock="CLK", buffer=("IBUF", "I", "O")),
+        pins=("pins.cst", 'IO_LOC "{clock}" H11;\nIO_LOC "{feed}" T10;\n'),
+        notes=("nextpnr's delays of this family are too short by far: its MHz compare designs, and promise nothing",),
     ),
     Target(
         "gatemate",
         "gatemate",
         "CCGM1A1",
         "-",
-        "Cologne Chip GateMate, synthesis alone",
-        ("synth_gatemate -noiopad -noclkbuf -top {top}",),
+        "Cologne Chip GateMate, yosys and nextpnr",
+        ("synth_gatemate -luttree -noiopad -noclkbuf -top {top}",),
         GATEMATE,
+        placer="himbaechel-gatemate",
+        place_options=("--device", "CCGM1A1", "--vopt", "allow-unconstrained", *_PLACE),
+        harness=Harness("CC_DFF", clock="CLK", ties={"EN": "1", "SR": "0"}, buffer=("CC_IBUF", "I", "Y")),
+        notes=("timed at the worst corner, in the mode for speed",),
     ),
     Target(
         "nexus",
         "nexus",
         "LIFCL",
         "-",
-        "Lattice CrossLink-NX, synthesis alone",
+        "Lattice CrossLink-NX, yosys and nextpnr",
         ("synth_nexus -family lifcl -noiopad -top {top}",),
         LATTICE,
+        placer="nexus",
+        place_options=("--device", "LIFCL-40-9BG400C", "--pdc", "pins.pdc", *_PLACE),
+        harness=Harness(
+            "FD1P3IX",
+            clock="CK",
+            ties={"SP": "1", "CD": "0"},
+            parameters={"GSR": "DISABLED"},
+            buffer=("IB", "I", "O"),
+            oscillator=(("OSCA", "HFCLKOUT"), {"HF_CLK_DIV": "1", "HF_OSC_EN": "ENABLED"}),
+            rails={"0": ("VLO", "Z"), "1": ("VHI", "Z")},
+            open=frozenset({("CCU2", "CIN")}),
+        ),
+        pins=("pins.pdc", "ldc_set_location -site {{G14}} [get_ports {feed}]\n"),
+        notes=(
+            INSIDE,
+            "clocked by the device's oscillator, as this nextpnr routes no clock from a pin; a carry chain's constant "
+            "carry in is left open for it",
+        ),
     ),
     Target(
         "machxo2",
         "xo2",
         "MachXO2",
         "-",
-        "Lattice MachXO2, no multipliers, synthesis alone",
+        "Lattice MachXO2, no multipliers, yosys and nextpnr",
         ("synth_lattice -family xo2 -top {top}",),
         LATTICE,
+        placer="machxo2",
+        place_options=("--device", "LCMXO3LF-6900C-6BG256C", "--lpf-allow-unconstrained", *_PLACE),
+        harness=Harness(
+            "TRELLIS_FF",
+            clock="CLK",
+            data="DI",
+            parameters={
+                **{"GSR": "DISABLED", "CEMUX": "1 ", "CLKMUX": "CLK"},
+                **{"LSRMUX": "LSR", "REGSET": "RESET", "SRMODE": "LSR_OVER_CE"},
+            },
+        ),
+        notes=(
+            INSIDE,
+            "placed on the largest device of the same fabric that nextpnr knows, a MachXO3LF; the largest MachXO2 that "
+            "it knows has 1280 LUTs",
+        ),
     ),
 )
 TARGETS: Mapping[str, Target] = {target.name: target for target in _ALL}

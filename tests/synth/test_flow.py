@@ -86,13 +86,26 @@ def test_every_target_counts_every_cell(name: str) -> None:
     assert found.fmax.median is None and found.to_dict()["fmax_mhz"]["median"] is None
 
 
-@pytest.mark.parametrize("name", ["ice40-up5k", "ice40-hx8k"])
-def test_ice40_is_placed_with_its_ports_closed(name: str) -> None:
-    nextpnr_or_skip("ice40")
-    wide = "module top(input clk, input [299:0] a, output reg [299:0] y); always @(posedge clk) y <= ~a; endmodule"
+OTHERS = ("gatemate", "gowin", "machxo2", "nexus")  # their placers are of the extra place-more
+
+
+@pytest.mark.parametrize(
+    "name", ["ice40-up5k", "ice40-hx8k", *(pytest.param(name, marks=pytest.mark.long) for name in OTHERS)]
+)
+def test_it_is_placed_with_its_ports_closed(name: str) -> None:
+    """By two pins, or one where the clock comes from an oscillator, however wide the ports are."""
+    target = find_target(name)
+    assert target.placer is not None
+    nextpnr_or_skip(target.placer)
+    wide = (
+        "module top(input clk, input [299:0] a, output reg [299:0] y, output reg [7:0] sum);"
+        "always @(posedge clk) begin y <= ~a; sum <= a[7:0] + a[15:8]; end endmodule"
+    )
     found = synthesise(wide, "top", name, seeds=1)
-    assert (found.resources.ff, found.utilisation["SB_IO"]) == (300, 2)
+    pins = {"ice40": "SB_IO", "gatemate": "GPIO", "gw2a": "IOB", "xo2": "TRELLIS_IO", "nexus": "SEIO33_CORE"}
+    assert (found.resources.ff, found.utilisation[pins[target.family]]) == (308, 1 if name == "nexus" else 2)
     assert found.fmax.median is not None and found.fmax.median > 50
+    assert found.critical_path
 
 
 def nextpnr_or_skip(family: str) -> None:
