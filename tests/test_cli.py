@@ -380,7 +380,7 @@ def test_everything_else_works_without_them(run: Run) -> None:
 
 # list, doctor, reproduce
 
-DEVICES = ["de5-net-float32", "horowitz-45nm", "ecp5", "ice40-up5k", "osu018", "xilinx"]  # cited ones, then those that were measured
+DEVICES = ["de5-net-float32", "horowitz-45nm", "ecp5", "ice40-up5k", "osu018", "xilinx"]  # cited, then measured
 
 
 @pytest.mark.parametrize("what", ["norms", "networks", "devices"])
