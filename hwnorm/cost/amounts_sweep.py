@@ -160,7 +160,7 @@ def _product(cell: Cell, family: Family) -> Amounts:
     a, b = sorted(x.format.width for x in cell.args)
     found = Amounts(factor_bits=a + b if cell.args[0] is not cell.args[1] else a)
     ends = [end for _, end in parts(b)]
-    for number, ((narrow, wide), end) in enumerate(zip(product_parts(cell, family), ends, strict=True)):
+    for number, ((narrow, wide), end) in enumerate(zip(product_parts(cell), ends, strict=True)):
         blocks = multipliers(family, wide, narrow)
         found["multipliers"] += blocks
         found["product_bits" if blocks else "soft_product_bits"] += narrow + wide if blocks else narrow * wide

@@ -139,10 +139,9 @@ def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
     return 1
 
 
-def product_parts(cell: Cell, family: Family) -> list[tuple[int, int]]:
-    """The products that a MUL cell is built of: widths of their two factors. Multipliers that know signed numbers alone
-    take an unsigned factor's highest part with a bit for its sign."""
+def product_parts(cell: Cell) -> list[tuple[int, int]]:
+    """The products that a MUL cell is built of: widths of their two factors. In a signed product an unsigned part has a
+    bit more."""
     narrow, wide = sorted((arg.format for arg in cell.args), key=lambda fmt: fmt.width)
-    signed = narrow.signed or wide.signed
-    open_top = family.signed and signed and not wide.signed
-    return [(narrow.width, end - low + (signed and (end != wide.width or open_top))) for low, end in parts(wide.width)]
+    signed, pieces = narrow.signed or wide.signed, parts(wide.width)
+    return [(narrow.width, end - low + (signed and not (wide.signed and end == wide.width))) for low, end in pieces]

@@ -69,7 +69,7 @@ def _product(cell: Cell, family: Family) -> int:
     """Bits of a product that is built of logic, or of several multipliers and what adds them up in the same cycle."""
     if cell.kind is not Kind.MUL:
         return 0
-    return max((a + b for a, b in product_parts(cell, family) if multipliers(family, a, b) != 1), default=0)
+    return max((a + b for a, b in product_parts(cell) if multipliers(family, a, b) != 1), default=0)
 
 
 def period_ns(paths: Paths, found: Mapping[str, float]) -> float:
