@@ -15,6 +15,7 @@ test: .venv/tested lint
 
 # The full sweeps: every width, every length, every distribution.
 test-long: .venv/tested
+	$(BIN)/pip install --quiet --editable '.[place-more]'
 	$(BIN)/python -m pytest -n 2 -m "long or not long"
 
 # Every catalogue entry, form, direction, width and number of lanes through the bench: hours; it goes on where it stood.

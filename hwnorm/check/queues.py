@@ -10,8 +10,9 @@ import numpy as np
 from hwnorm.check.ports import Bytes, Layout
 from hwnorm.check.rows import Batch
 from hwnorm.fixed import Ints
+from hwnorm.rtl.plan import TABLES
 
-INSIDE = 9  # groups in an engine at most: one in each of three sweeps and four stages, and two tables that are full
+INSIDE = 3 + 4 + TABLES  # groups in an engine at most: one in each of three sweeps, four stages and all tables
 QUEUED = 64  # beats behind them, in the queue of an output
 Segment = tuple[Batch, int, int]  # groups from the first number to before the second
 

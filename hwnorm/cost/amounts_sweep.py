@@ -289,7 +289,7 @@ def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
     word = sum(c.format.width for c in sweep.writes.values())
     filling = 2 * (sweep.writes_at + spread) + sweep.released_at + 1
     tail = (plan.shape.lanes - 1).bit_length() if plan.shape.partial else 0
-    found = Amounts(filling_bits=filling + (2 + tail) * (plan.lookup_latency + 1), tables=1)
+    found = Amounts(filling_bits=filling + (2 + tail) * (plan.shape.lookup_latency + 1), tables=1)
     if sweep.number == 1 or plan.shape.external or spread:
         found["beat_bits"] = width * lanes
     if spread:

@@ -202,10 +202,8 @@ class Control(Block):
         """Registers that hold from a group's last beat until the next one's: the next waits for the stage."""
         m = self.m
         held, self.length_error = Signal(name="length_wrong"), self.output("length_error")
-        found, ended = (
-            Signal(name="wrong_found"),
-            Signal(name="group_ended"),
-        )  # with a reset: else it would be told again
+        # With a reset: else it would be told again.
+        found, ended = Signal(name="wrong_found"), Signal(name="group_ended")
         m.d.sync += [found.eq(~self.in_last | (self.padding if self.counted else 0)), ended.eq(self.issue_last)]
         m.d.comb += self.length_error.eq(Mux(ended, found, held))
         m.d.sync += held.eq(self.length_error)

@@ -18,9 +18,11 @@ def rounded_depth(beats: int, width: int) -> int:
 def banks(depth: int, width: int) -> list[int]:
     """Words of the parts of a memory that is deeper than a block RAM of the shape that suits it best: each part has the
     block's own register behind it, and what selects one of them comes after that."""
-    words = min((-(-depth // words) * -(-width // bits), -words) for words, bits in SHAPES)[1]
-    full, rest = divmod(depth, -words)
-    return [-words] * full + [rest] * (rest > 0)
+    words, _ = min(
+        reversed(SHAPES), key=lambda shape: -(-depth // shape[0]) * -(-width // shape[1])
+    )  # the deepest best
+    full, rest = divmod(depth, words)
+    return [words] * full + [rest] * (rest > 0)
 
 
 def _blocks(words: int, width: int) -> int:

@@ -63,6 +63,11 @@ class Shape:
         return (self.lanes - 1) // NEAR_TABLES if self.table else 0
 
     @property
+    def lookup_latency(self) -> int:
+        """Registers from a beat's elements to what their tables say."""
+        return LOOKUP_LATENCY + FAR * bool(self.spread)
+
+    @property
     def partial(self) -> bool:
         """Whether a last beat may carry fewer elements than there are lanes."""
         return self.lanes > 1 and not (self.fixed and self.max_elements % self.lanes == 0)
@@ -307,13 +312,9 @@ class Plan:
         (stream,) = self.sweeps[-1].arriving.values()
         return 1 << stream.format.width
 
-    @property
-    def lookup_latency(self) -> int:
-        return LOOKUP_LATENCY + FAR * bool(self.shape.spread)
-
     def _written_at(self, sweep: SweepPlan) -> int:
         """The depth at which results leave a sweep."""
-        return self.lookup_latency if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
+        return self.shape.lookup_latency if self.tabulated and sweep is self.sweeps[-1] else sweep.writes_at
 
     @property
     def most_groups(self) -> int:

@@ -90,9 +90,9 @@ class SweepBlock(Block):
                 neutral = {Kind.SUM: 0, Kind.RMAX: arg.lo, Kind.RMIN: arg.hi}[cell.kind]
                 values.append(value if self.tail is None else Mux(kept, value, Const(neutral, shape_of(arg.format))))
             total = self._sum_of_beat(cell, values) if cell.kind is Kind.SUM else self._extreme_of_beat(cell, values)
-            accumulate = self._running_sum_in_halves if halved(cell) else self._running_sum
-            if cell.kind is not Kind.SUM:
-                accumulate = self._running_extreme
+            accumulate = self._running_sum if cell.kind is Kind.SUM else self._running_extreme
+            if halved(cell):
+                accumulate = self._running_sum_in_halves
             wanted = self.plan.sums_at - 1 - halved(cell)
             for late in range(depth + self.plan.tree_latency, wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
@@ -114,7 +114,7 @@ class SweepBlock(Block):
             for number in range(0, len(values), 2):
                 pair = values[number : number + 2]
                 best = self.register(f"{cell.name}_{level}_{number // 2}", shape)
-                self.m.d.sync += best.eq(self._better(cell, *pair) if len(pair) == 2 else pair[0])
+                self.m.d.sync += best.eq(Mux(self._beats(cell, *pair), *pair) if len(pair) == 2 else pair[0])
                 later.append(best)
             values = later
         held = Signal(shape, name=f"{cell.name}_of_beat")
@@ -122,8 +122,8 @@ class SweepBlock(Block):
         return held
 
     @staticmethod
-    def _better(cell: Cell, a: Any, b: Any) -> Any:
-        return Mux((a > b) if cell.kind is Kind.RMAX else (a < b), a, b)
+    def _beats(cell: Cell, a: Any, b: Any) -> Any:
+        return a > b if cell.kind is Kind.RMAX else a < b
 
     def _running_sum(self, cell: Cell, value: Any, depth: int) -> Any:
         """What has come so far, this beat with it, in a register: it stands at ``depth`` + 1, until another beat comes
@@ -148,7 +148,7 @@ class SweepBlock(Block):
         with m.If(valid):
             m.d.sync += [before.eq(whole), latest.eq(value), alone.eq(fresh), was_better.eq(better)]
             for beaten, one in ((beats_latest, latest), (beats_before, before)):
-                m.d.sync += beaten.eq(value > one if cell.kind is Kind.RMAX else value < one)
+                m.d.sync += beaten.eq(self._beats(cell, value, one))
         return whole
 
     def _whole(self, cell: Cell) -> Any:

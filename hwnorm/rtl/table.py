@@ -19,7 +19,7 @@ from amaranth.lib.memory import Memory
 
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
-from hwnorm.rtl.plan import FAR, LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
+from hwnorm.rtl.plan import LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
 from hwnorm.rtl.replay import Space, counting
 from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
@@ -69,7 +69,7 @@ class TableBlock(Block):
 
     def __init__(self, plan: SweepPlan, shape: Shape) -> None:
         super().__init__(f"sweep_{plan.number}")
-        self.plan, self.spread = plan, shape.spread
+        self.plan, self.spread, self.latency = plan, shape.spread, shape.lookup_latency
         (self.stream,) = plan.arriving.values()
         self.size = 1 << self.stream.format.width
         self.valid, self.first, self.last = (self.input(n) for n in ("valid", "first", "last"))
@@ -198,7 +198,7 @@ class TableBlock(Block):
                 fetch.en.eq(1),
             ]
             m.d.sync += read.eq(fetch.data)
-            for _ in range(FAR * bool(self.spread)):
+            for _ in range(self.latency - LOOKUP_LATENCY):
                 late = self.register(f"late_{lane}", len(word))
                 m.d.sync += late.eq(read)
                 read = late
@@ -224,7 +224,7 @@ class TableBlock(Block):
         self.write_valid, self.write_last = self.output("write_valid"), self.output("write_last")
         self.write_tail = self.output("write_tail", len(self.tail)) if self.tail is not None else None
         for name, value in late.items():
-            for depth in range(LOOKUP_LATENCY + FAR * bool(self.spread) + 1):
+            for depth in range(self.latency + 1):
                 held = self.register(f"{name}_{depth}", len(value), reset_less=name != "valid")
                 m.d.sync += held.eq(value)
                 value = held

@@ -20,6 +20,14 @@ Source = tuple[str, str]  # a cell with its output
 
 
 @dataclass(frozen=True, slots=True)
+class Oscillator:
+    cell: str
+    output: str
+    ties: Mapping[str, str]
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Harness:
     """A family's flip-flop, and what its placer asks for around pins and constants."""
 
@@ -30,7 +38,7 @@ class Harness:
     ties: Mapping[str, str] = field(default_factory=dict)  # other pins of the flip-flop: "0" or "1"
     parameters: Mapping[str, str] = field(default_factory=dict)
     buffer: Pins | None = None  # between a pin and the design
-    oscillator: tuple[Source, Mapping[str, str]] | None = None  # what clocks come from, with its parameters: not a pin
+    oscillator: Oscillator | None = None  # what clocks come from, where that is no pin
     rails: Mapping[str, Source] = field(default_factory=dict)  # what drives a constant, where a net has to
     open: frozenset[tuple[str, str]] = frozenset()  # pins that are left open instead of tied to 0
 
@@ -99,9 +107,10 @@ class _Closed:
         for port in kept.values():
             port["bits"] = [bit for bit in port["bits"] if bit in clocks]
         if harness.oscillator:
-            ((kind, out), parameters), kept = harness.oscillator, {}
+            made, kept = harness.oscillator, {}
             for bit in clocks:
-                self._cell(f"clock_{bit}", kind, {out: [bit], "HFOUTEN": [self._tied("1")]}, out, parameters=parameters)
+                pins = {made.output: [bit], **self._ties(made.ties)}
+                self._cell(f"clock_{bit}", made.cell, pins, made.output, parameters=made.parameters)
         module["ports"] = {**kept, FEED: {"direction": "input", "bits": [self.feed]}}
         for name, port in module["ports"].items():
             if harness.buffer:
@@ -115,6 +124,9 @@ class _Closed:
                 "attributes": {},
             }
 
+    def _ties(self, ties: Mapping[str, str]) -> dict[str, list[Bit]]:
+        return {pin: [self._tied(constant)] for pin, constant in ties.items()}
+
     def _tied(self, constant: str) -> Bit:
         if constant in self.harness.rails and constant not in self._rails:
             kind, out = self.harness.rails[constant]
@@ -125,7 +137,7 @@ class _Closed:
     def flip_flop(self, clock: Bit, data: Bit, output: list[Bit]) -> None:
         made = self.harness
         pins: dict[str, list[Bit]] = {made.clock: [clock], made.data: [data], made.output: output}
-        pins |= {pin: [self._tied(constant)] for pin, constant in made.ties.items()}
+        pins |= self._ties(made.ties)
         self._cell(str(self.count), made.flip_flop, pins, made.output, parameters=made.parameters)
         self.count += 1
 

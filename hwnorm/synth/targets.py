@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from hwnorm.errors import InputError, did_you_mean
 from hwnorm.synth.feeds import CONSTANT, FEED
-from hwnorm.synth.harness import Harness
+from hwnorm.synth.harness import Harness, Oscillator
 
 Weights = Mapping[str, float]
 
@@ -295,7 +295,7 @@ _ALL = (
             ties={"SP": "1", "CD": "0"},
             parameters={"GSR": "DISABLED"},
             buffer=("IB", "I", "O"),
-            oscillator=(("OSCA", "HFCLKOUT"), {"HF_CLK_DIV": "1", "HF_OSC_EN": "ENABLED"}),
+            oscillator=Oscillator("OSCA", "HFCLKOUT", {"HFOUTEN": "1"}, {"HF_CLK_DIV": "1", "HF_OSC_EN": "ENABLED"}),
             rails={"0": ("VLO", "Z"), "1": ("VHI", "Z")},
             open=frozenset({("CCU2", "CIN")}),
         ),
