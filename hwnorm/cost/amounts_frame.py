@@ -92,15 +92,15 @@ def frame_amounts(plan: Plan) -> Amounts:
             bits = (depth - 1).bit_length()
             found["told_bits" if depth == 1 << bits and _wanders(bits) else "address_bits"] += 2 * bits
             found["wrapped_bits"] += 2 * (depth - 1).bit_length() if depth & (depth - 1) else 0
-            found["space_bits"] += depth.bit_length() if plan.may_fill(sweep.number) else 0
+            found["space_bits"] += bits if plan.may_fill(sweep.number) else 0
             banks = len(plan.replay_banks(sweep.number))
             found["told_bits"] += 2 * (banks - 1).bit_length()
             if sweep.issue_latency > FROM_REPLAY:  # behind the memory, where the block has no register of its own
                 found["replayed_bits"] += banks * plan.replay_width(sweep.number)
         if sweep.writes:
             bits = (plan.output_depth(sweep.number) - 1).bit_length()
-            found["address_bits"] += 2 * bits
-            found["space_bits"] += 2 * bits
+            found["told_bits" if _wanders(bits) else "address_bits"] += 2 * bits
+            found["space_bits"] += bits
             found["queues"] += 1
             if shape.partial:
                 found["kept_lanes"] += lanes

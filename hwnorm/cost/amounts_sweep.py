@@ -225,9 +225,9 @@ def _reductions(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
             found["adder_bits"] += (lanes + 1) * even(width + 1)
             found["chains"] += lanes + 1
             found["mux_bits"] += lanes * width
-            found["result_bits"] += lanes * width
+            found["result_bits"] += (lanes - 1) * (3 * width + 1) + width
         found["sum_bits"] += total
-        waits = sweep.sums_at - 1 - halved(cell) - sweep.ready[arg] - sweep.tree_latency
+        waits = sweep.sums_at - 1 - halved(cell) - sweep.beat_at(cell)
         found["delay_bits"] += waits * (width + deep)
     return found
 
@@ -276,8 +276,10 @@ def _chains(plan: Plan, sweep: SweepPlan) -> Amounts:
     found = Amounts(told_bits=max(ends, default=0) + sweep.released_at + max([*sums, *written], default=0) + fresh)
     if plan.shape.partial:
         tail = (plan.shape.lanes - 1).bit_length()
-        reached = max([*written, *(sweep.ready[c.args[0]] for c in sweep.reductions)], default=0)
-        found["told_bits"] += tail * reached
+        reduced = {sweep.ready[c.args[0]] for c in sweep.reductions}
+        found["told_bits"] += tail * max([*written, *(depth - 1 for depth in reduced)], default=0)
+        if not plan.shape.fixed:
+            found["told_bits"] += (plan.shape.lanes - 1) * len(reduced)
     return found
 
 

@@ -132,11 +132,7 @@ class EngineBlock(Block):
                 replay.read.eq(self.controls[number - 1].issue),
             ]
             if self.plan.may_fill(number):
-                space = LateSpace(f"space_{number}", replay.capacity)
-                self.place(f"space_{number}", space)
-                m.d.comb += space.promise.eq(self.controls[number - 2].issue)
-                m.d.comb += space.take.eq(self.controls[number - 1].issue)
-                self.spaces[number - 1].append(space.space)
+                self._watch(f"space_{number}", replay, self.controls[number - 1].issue, self.controls[number - 2])
             offset = 0
             for port, stream in zip(before.passed.values(), after.streams.values(), strict=True):
                 m.d.comb += stream.eq(replay.data_out[offset : offset + len(port)])
@@ -156,9 +152,8 @@ class EngineBlock(Block):
             if sweep.write_tail is not None:
                 packed.append(sweep.write_tail)
             queue = Queue(f"{prefix}_queue", sum(len(p) for p in packed), depth)
-            space = LateSpace(f"{prefix}_space", depth)
             self.place(queue.name, queue)
-            self.place(space.name, space)
+            self._watch(f"{prefix}_space", queue, queue.taken, control)
             valid, ready = self.output(f"{prefix}_valid"), self.input(f"{prefix}_ready")
             last = self.output(f"{prefix}_last")
             m.d.comb += [
@@ -166,8 +161,6 @@ class EngineBlock(Block):
                 queue.data_in.eq(Cat(packed)),
                 queue.ready.eq(ready),
                 valid.eq(queue.valid),
-                space.promise.eq(control.issue),
-                space.take.eq(queue.taken),
             ]
             offset, fields = 0, []
             for (name, cell), port in zip(sweep.plan.writes.items(), sweep.written.values(), strict=True):
@@ -180,8 +173,13 @@ class EngineBlock(Block):
                 keep, tail = self.output(f"{prefix}_keep", lanes), queue.data_out[offset + 1 :]
                 m.d.comb += keep.eq(Cat(~last | (tail >= lane) for lane in range(lanes)))
             self.streams.append(Stream(prefix, "out", tuple(fields), True, True, partial))
-            self.spaces[number].append(space.space)
             self.last_out = queue.taken & last
+
+    def _watch(self, name: str, memory: Replay | Queue, take: Any, control: Control) -> None:
+        """The control sends a beat to a memory only if there is room."""
+        space = self.place(name, LateSpace(name, memory.depth))
+        self.m.d.comb += [space.promise.eq(control.issue), space.take.eq(take)]
+        self.spaces[control.plan.number].append(space.space)
 
     def _controls(self) -> None:
         m = self.m
@@ -195,10 +193,10 @@ class EngineBlock(Block):
                 waits = self._group_valid() if stage.plan.takes_fields else 1
                 # A cycle late, which the stage's interval counts: a group's last beat must not wait for other ports.
                 ready, ended = Signal(name=f"stage_{number}_ready"), Signal(name=f"group_ended_{number}")
-                m.d.sync += [ended.eq(control.issue_last), ready.eq(stage.free & waits & space & ~ended)]
-                m.d.comb += [stage.reserve.eq(ended), stage.start.eq(sweep.start)]
                 at_once = not self.shape.fixed or self.shape.max_beats == 1  # a last beat may follow a last one
-                m.d.comb += control.may_end.eq(ready & ~ended if at_once else ready)
+                ending = ended | control.issue_last if at_once else ended
+                m.d.sync += [ended.eq(control.issue_last), ready.eq(stage.free & waits & space & ~ending)]
+                m.d.comb += [stage.reserve.eq(ended), stage.start.eq(sweep.start), control.may_end.eq(ready)]
             if number - 1 in self.stages:
                 stage = self.stages[number - 1]
                 assert control.token is not None and control.release is not None and stage.release is not None
@@ -302,10 +300,10 @@ class EngineBlock(Block):
                 m.d.sync += [inside.eq(inside + 1), idle.eq(0)]
             with m.Elif(self.last_out & ~self.accepts):
                 m.d.sync += [inside.eq(inside - 1), idle.eq(inside == 1)]
-            free: Any = idle
-            for stage in self.stages.values():
-                free = free & stage.free
-            m.d.comb += ready.eq(free)
+            # A cycle late: while a layer waits no group is accepted, so that none can have come in since.
+            free, may_load = reduce(and_, [stage.free for stage in self.stages.values()]), Signal(name="may_load")
+            m.d.sync += may_load.eq(idle & free & ~self.accepts)
+            m.d.comb += ready.eq(may_load)
             ports = []
             for name, cell in registers.items():
                 port = self.input(f"layer_{name}", shape_of(cell.format))

@@ -30,8 +30,9 @@ def inventory(plan: Plan) -> dict[str, int]:
             more = halved(reduction) if sums else 1  # an extreme is compared with two
             total["adders" if sums else "comparators"] += plan.shape.lanes + more  # a tree, and the running value
         if plan.shape.partial:  # every lane but the first may be empty in the last beat
-            picky = len(sweep.reductions) + sum(c.kind is Kind.FIRST for c in sweep.cells)
-            total["comparators"] += picky * (plan.shape.lanes - 1)
+            depths = {sweep.ready[r.args[0]] for r in sweep.reductions}
+            depths |= {sweep.depth(c) for c in sweep.cells if c.kind is Kind.FIRST}
+            total["comparators"] += len(depths) * (plan.shape.lanes - 1)
     total["memory_bits"] = sum(words * width for words, width in memories(plan))
     return {name: total[name] for name in ("multipliers", "adders", "comparators", "memory_bits")}
 

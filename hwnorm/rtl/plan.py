@@ -32,7 +32,6 @@ TABLES = 4  # of a sweep that looks up: one is read, one is filled, and neither 
 LOOKUP_LATENCY = 2  # registers from a beat's elements to what its tables say
 NEAR_TABLES = 8  # of a sweep that stand near each other: with more of them, what goes to or from one goes FAR
 QUEUE_LATENCY = 3  # cycles from a beat's results to the port
-COUNTED = 2  # cycles more until its place is known to be free again
 HANDOVER = 2  # cycles from a stage's token, or a complete table, to a sweep that is ready to issue
 FILLING = 1  # cycles from a stage's token to the first value of a table
 
@@ -112,11 +111,13 @@ class SweepPlan:
     @cached_property
     def sums_at(self) -> int:
         """The depth of a group's last beat at which all reductions are known."""
-        return max((self.ready[r.args[0]] + self.tree_latency + 1 + halved(r) for r in self.reductions), default=0)
+        return max((self.beat_at(r) + 1 + halved(r) for r in self.reductions), default=0)
 
-    @property
-    def tree_latency(self) -> int:
-        return (self.lanes - 1).bit_length()
+    def beat_at(self, reduction: Cell) -> int:
+        """The depth at which what a beat adds to a reduction stands: of a sum a level of the tree is a register, of an
+        extreme it is compared first and chosen then."""
+        levels = (self.lanes - 1).bit_length()
+        return self.ready[reduction.args[0]] + levels * (1 if reduction.kind is Kind.SUM else 2)
 
     @cached_property
     def writes_at(self) -> int:
@@ -396,7 +397,7 @@ class Plan:
         """Beats that may be under way or waiting behind sweep ``number``: enough for one a cycle."""
         sweep = self.sweeps[number - 1]
         under_way = sweep.issue_latency + self._written_at(sweep) + QUEUE_LATENCY
-        return 1 << (under_way + COUNTED + LATE_SPACE).bit_length()
+        return 1 << (under_way + LATE_SPACE).bit_length()
 
 
 def halved(reduction: Cell) -> bool:

@@ -20,24 +20,46 @@ from hwnorm.units.lfsr import TAPS, Lfsr
 def counting(block: Block, name: str, depth: int, step: Any, first: int = 0) -> Any:
     """An address that runs around."""
     value = block.register(name, range(depth), init=first, reset_less=False)
-    following = value + 1
-    if depth & (depth - 1):
-        following = Mux(value == depth - 1, 0, following)
     with block.m.If(step):
-        block.m.d.sync += value.eq(following)
+        block.m.d.sync += value.eq(one_further(value, depth))
     return value
 
 
-def wandering(block: Block, name: str, depth: int, step: Any) -> Any:
-    """An address that comes by every word but one, in any order: a shift register with feedback, without a carry. Whom
-    it serves does not mind the order, as long as writing and reading follow the same one."""
-    bits = (depth - 1).bit_length()
-    if depth != 1 << bits or bits not in TAPS:
-        return counting(block, name, depth, step)
-    value = block.register(name, bits, init=1, reset_less=False)
-    with block.m.If(step):
-        block.m.d.sync += value.eq(Lfsr(bits).following(value))
-    return value
+def one_further(value: Any, depth: int) -> Any:
+    return Mux(value == depth - 1, 0, value + 1) if depth & (depth - 1) else (value + 1)[: len(value)]
+
+
+class Order:
+    """In which the addresses of a memory come by. Whom they serve does not mind, as long as writing and reading follow
+    the same one: so of a power of two it is that of a shift register with feedback, without a carry, which leaves one
+    word out."""
+
+    def __init__(self, depth: int) -> None:
+        bits = (depth - 1).bit_length()
+        self.depth = depth
+        self.lfsr = Lfsr(bits) if depth == 1 << bits and bits in TAPS else None
+        self.places = depth - 1 if self.lfsr else depth
+
+    def address(self, block: Block, name: str, step: Any, ahead: int = 0) -> Any:
+        """A register that moves on by ``step`` and begins so many places ahead of others."""
+        if self.lfsr is None:
+            return counting(block, name, self.depth, step, ahead)
+        first = self.lfsr.compute(1, ahead)
+        value = block.register(name, self.lfsr.width, init=first, reset_less=False)
+        with block.m.If(step):
+            block.m.d.sync += value.eq(self.following(value))
+        return value
+
+    def near_and_far(self, block: Block, name: str, step: Any) -> tuple[Any, Any]:
+        """The next address, for whoever compares it, and the address, which only a memory sees: it may lie far off."""
+        near = self.address(block, f"next_{name}", step, 1)
+        far = block.register(name, len(near), init=1 if self.lfsr else 0, reset_less=False)
+        with block.m.If(step):
+            block.m.d.sync += far.eq(near)
+        return near, far
+
+    def following(self, address: Any) -> Any:
+        return self.lfsr.following(address) if self.lfsr else one_further(address, self.depth)
 
 
 class Space(Block):
@@ -55,25 +77,30 @@ class Space(Block):
 
 
 class LateSpace(Block):
-    """The same of beats, for a memory that can do without its last places: what is promised and taken is counted a
-    cycle late and compared one later, so that nothing waits for a carry. ``space``: LATE_SPACE places more are left
-    than are promised as far as is known."""
+    """The same of a memory's words, for one that can do without its last places. What is promised moves one address on,
+    what is taken another, both a cycle late; how far the one is ahead matters only where that is as far as it may be,
+    and there it is seen a cycle later. So nothing is counted, and nothing waits for a carry."""
 
     def __init__(self, name: str, depth: int) -> None:
         super().__init__(name)
-        m = self.m
+        m, order = self.m, Order(depth)
         self.promise, self.take = self.input("promise"), self.input("take")
         self.space = self.output("space", init=1)
-        left, free = Signal(range(depth + 1), name="left", init=depth), Signal(name="has_space", init=1)
-        promised, taken = Signal(name="promised"), Signal(name="taken")
+        promised, taken, further = Signal(name="promised"), Signal(name="taken"), Signal(name="moves_further")
+        far, free = Signal(2, name="far_ahead"), Signal(name="has_space", init=1)
+        behind = order.places - (depth - 1 - LATE_SPACE)  # as far as it may be ahead, seen from the other side
+        ahead = order.address(self, "promised_address", promised, behind)
+        reached = order.address(self, "taken_address", taken)
+        half = len(reached) // 2
         m.d.comb += self.space.eq(free)
         m.d.sync += [
             promised.eq(self.promise),
             taken.eq(self.take),
-            free.eq(left[(LATE_SPACE - 1).bit_length() :].any()),
+            far.eq(Cat(ahead[:half] == reached[:half], ahead[half:] == reached[half:])),
+            further.eq(promised & ~taken),
         ]
-        with m.If(promised != taken):
-            m.d.sync += left.eq(left + Cat(1, (~taken).replicate(len(left) - 1)))
+        with m.If(far.all()):
+            m.d.sync += free.eq(~further)
 
 
 class Replay(Block):
@@ -82,13 +109,13 @@ class Replay(Block):
 
     def __init__(self, name: str, width: int, beats: int, late: int) -> None:
         super().__init__(name)
-        depth = rounded_depth(beats, width)
-        self.capacity = depth - 1
+        depth = self.depth = rounded_depth(beats, width)
         self.write, self.read = self.input("write"), self.input("read")
         self.data_in = self.input("data_in", width)
         self.data_out = self.output("data_out", width)
-        tail = wandering(self, "write_address", depth, self.write)
-        head = wandering(self, "read_address", depth, self.read)
+        order = Order(depth)
+        tail = order.address(self, "write_address", self.write)
+        head = order.address(self, "read_address", self.read)
         sizes = banks(depth, width) if late > 1 else [depth]
         inside = (sizes[0] - 1).bit_length()  # bits of an address in a bank; those above choose it
         found = []
@@ -128,12 +155,13 @@ class Replay(Block):
 
 
 class Queue(Block):
-    """Behind a sweep that writes: the oldest beat is in sight, in the memory's output register. Holds ``depth`` beats,
-    and two that are on their way. What is written is in sight three cycles later."""
+    """Behind a sweep that writes: the oldest beat is in sight, in the memory's output register. Holds ``depth`` - 1
+    beats, and two that are on their way. What is written is in sight three cycles later."""
 
     def __init__(self, name: str, width: int, depth: int) -> None:
         super().__init__(name)
-        m = self.m
+        m, order = self.m, Order(depth)
+        self.depth = depth
         self.write, self.data_in = self.input("write"), self.input("data_in", width)
         self.ready, self.valid = self.input("ready"), self.output("valid")
         self.data_out, self.taken = self.output("data_out", width), self.output("taken")
@@ -142,17 +170,20 @@ class Queue(Block):
         store, fetch = memory.write_port(), memory.read_port()
         there, behind, fetched = Signal(name="there"), Signal(name="behind"), Signal(name="fetched")
         moves, full, data = Signal(name="moves"), Signal(name="full"), self.register("data", width)
+        next_tail, tail = order.near_and_far(self, "write_address", self.write)
+        next_head, head = order.near_and_far(self, "read_address", fetched)
         # Known beforehand, so that a beat is fetched without a comparison in the way.
-        stored, waiting = Signal(range(depth + 1), name="stored"), Signal(name="waiting")
+        waiting, only = Signal(name="waiting"), Signal(name="only_one")
         m.d.comb += [
             self.valid.eq(there),
             self.taken.eq(there & self.ready),
             moves.eq(~there | self.ready),
             fetched.eq(waiting & (~full | self.ready)),
-            store.addr.eq(counting(self, "write_address", depth, self.write)),
+            only.eq(order.following(next_head) == next_tail),
+            store.addr.eq(tail),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
-            fetch.addr.eq(counting(self, "read_address", depth, fetched)),
+            fetch.addr.eq(head),
             fetch.en.eq(fetched),
             self.data_out.eq(data),
         ]
@@ -160,4 +191,4 @@ class Queue(Block):
         with m.If(moves):
             m.d.sync += [there.eq(behind), data.eq(fetch.data)]
         with m.If(self.write != fetched):
-            m.d.sync += [stored.eq(stored + Mux(fetched, Const(-1), 1)), waiting.eq(self.write | (stored != 1))]
+            m.d.sync += waiting.eq(self.write | ~only)

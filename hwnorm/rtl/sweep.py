@@ -17,7 +17,7 @@ from amaranth.hdl import Cat, Const, Mux, Signal
 from hwnorm.rtl.cells import LOOP_BITS, Cell, Kind
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import Shape, SweepPlan, halved
-from hwnorm.rtl.values import extended, with_carry
+from hwnorm.rtl.values import above, extended, with_carry
 from hwnorm.units import AdderTree
 from hwnorm.units.hdl import Block, shape_of
 
@@ -34,6 +34,7 @@ class SweepBlock(Block):
         self.streams = {cell: self.input(cell.name, cell.format.width * shape.lanes) for cell in plan.arriving.values()}
         self._chains: dict[tuple[str, int], Any] = {}
         self._fresh_at: dict[int, Any] = {}
+        self._kept_at: dict[int, list[Any]] = {}
         self._begin, self._end = self.valid & self.first, self.valid & self.last
         self.operands: dict[Cell, Any] = {}  # inputs
         self.layer: dict[Cell, Any] = {}
@@ -73,10 +74,15 @@ class SweepBlock(Block):
                 self.m.d.comb += lane.streams[cell].eq(beat.word_select(number, cell.format.width))
 
     def _kept(self, depth: int) -> list[Any]:
-        """Which lanes carry an element."""
+        """Which lanes carry an element, known a cycle before."""
         if self.tail is None:
             return [Const(1)] * self.shape.lanes
-        return [~self.at("last", depth) | (self.at("tail", depth) >= n) for n in range(self.shape.lanes)]
+        if depth not in self._kept_at:
+            last, tail = self.at("last", depth - 1), self.at("tail", depth - 1)
+            kept = self.register(f"kept_{depth}", self.shape.lanes)
+            self.m.d.sync += kept.eq(Cat(~last | (tail >= lane) for lane in range(self.shape.lanes)))
+            self._kept_at[depth] = list(kept)
+        return self._kept_at[depth]
 
     # Over a group
 
@@ -94,7 +100,7 @@ class SweepBlock(Block):
             if halved(cell):
                 accumulate = self._running_sum_in_halves
             wanted = self.plan.sums_at - 1 - halved(cell)
-            for late in range(depth + self.plan.tree_latency, wanted):
+            for late in range(self.plan.beat_at(cell), wanted):
                 delayed = self.register(f"{cell.name}_beat_{late + 1}", total.shape())
                 self.m.d.sync += delayed.eq(total)
                 total = delayed
@@ -113,17 +119,27 @@ class SweepBlock(Block):
             level, later = level + 1, []
             for number in range(0, len(values), 2):
                 pair = values[number : number + 2]
-                best = self.register(f"{cell.name}_{level}_{number // 2}", shape)
-                self.m.d.sync += best.eq(Mux(self._beats(cell, *pair), *pair) if len(pair) == 2 else pair[0])
-                later.append(best)
+                later.append(self._better(cell, f"{level}_{number // 2}", pair))
             values = later
         held = Signal(shape, name=f"{cell.name}_of_beat")
         self.m.d.comb += held.eq(values[0])
         return held
 
+    def _better(self, cell: Cell, name: str, pair: list[Any]) -> Any:
+        """Compared in one cycle, chosen in the next."""
+        compared = [self.register(f"{cell.name}_{name}_{k}", len(value)) for k, value in enumerate(pair)]
+        best = self.register(f"{cell.name}_{name}", shape_of(cell.format))
+        self.m.d.sync += [register.eq(value) for register, value in zip(compared, pair, strict=True)]
+        if len(pair) == 2:
+            first = self.register(f"{cell.name}_{name}_first")
+            self.m.d.sync += [first.eq(self._beats(cell, *pair)), best.eq(Mux(first, *compared))]
+        else:
+            self.m.d.sync += best.eq(compared[0])
+        return best
+
     @staticmethod
     def _beats(cell: Cell, a: Any, b: Any) -> Any:
-        return a > b if cell.kind is Kind.RMAX else a < b
+        return above(a, b) if cell.kind is Kind.RMAX else above(b, a)
 
     def _running_sum(self, cell: Cell, value: Any, depth: int) -> Any:
         """What has come so far, this beat with it, in a register: it stands at ``depth`` + 1, until another beat comes

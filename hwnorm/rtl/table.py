@@ -171,7 +171,7 @@ class TableBlock(Block):
             Signal(range(TABLES), name="table_written"),
             Signal(range(TABLES), name="table_read", init=TABLES - 1),
         )
-        with m.If(self.filled):
+        with m.If(self.at("last", plan.writes_at)):  # the next table's first value may follow
             m.d.sync += into.eq(into + 1)
         with m.If(self.valid & self.first):
             m.d.sync += out_of.eq(out_of + 1)

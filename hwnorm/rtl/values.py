@@ -54,13 +54,13 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
         case Kind.MUL:
             return a[0] * a[1]
         case Kind.GT:
-            return _above(a[0], a[1])
+            return above(a[0], a[1])
         case Kind.EQ:
             return a[0] == a[1]
         case Kind.MAX:
-            return Mux(_above(a[0], a[1]), a[0], a[1])
+            return Mux(above(a[0], a[1]), a[0], a[1])
         case Kind.MIN:
-            return Mux(_above(a[0], a[1]), a[1], a[0])
+            return Mux(above(a[0], a[1]), a[1], a[0])
         case Kind.ABS:
             return Mux(a[0] < 0, -a[0], a[0])
         case Kind.NEGATE:  # inverted, and 1 added
@@ -99,7 +99,7 @@ def expression(cell: Cell, arg: Callable[[Cell], Any]) -> Any:
             assert_never(cell.kind)
 
 
-def _above(a: Any, b: Any) -> Any:
+def above(a: Any, b: Any) -> Any:
     """a > b as the sign of b - a: one carry chain and nothing behind it."""
     return (b - a)[-1]
 
@@ -108,8 +108,8 @@ def beyond(value: Any, cell: Cell) -> tuple[Any, Any]:
     """Whether a value lies above or below a SATURATE cell's format: seen at the bits above it where both have signs."""
     fmt, arg = cell.format, cell.args[0]
     if arg.format.signed and fmt.signed:
-        above = value[fmt.width - 1 :]
-        return ~value[-1] & above.any(), value[-1] & ~above.all()
+        upper = value[fmt.width - 1 :]
+        return ~value[-1] & upper.any(), value[-1] & ~upper.all()
     return (value > fmt.hi if arg.hi > fmt.hi else Const(0, 1)), (value < fmt.lo if arg.lo < fmt.lo else Const(0, 1))
 
 

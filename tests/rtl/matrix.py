@@ -1,12 +1,12 @@
 """Every design that the bench has to pass: ``python tests/rtl/matrix.py`` runs them all, ``make regression`` too.
 
-Catalogue entry x form x direction x bits x lanes x length (fixed, or given at run time), memories on chip; golden and
-random groups. The default forms at a run-time length come first. Entries that are the same hardware (with one sample or
-another, say; forms that differ in training alone, for inference) are run once: a result is kept in build/regression
-under a digest of the Verilog but for its comments, the vectors and the bench. After a change only the designs that are
-another now are run; and a run that was interrupted, or is repeated with the same sources, does not even generate what
-it has seen. Icarus, since it compiles at once: a design of this size is through before Verilator's is built. The subset
-that every test run does is here too.
+Catalogue entry x form x direction x bits x lanes x length (given at run time, fixed, or fixed and looked up in a table
+where that can be), memories on chip; golden and random groups. The default forms at a run-time length come first.
+Entries that are the same hardware (with one sample or another, say; forms that differ in training alone, for inference)
+are run once: a result is kept in build/regression under a digest of the Verilog but for its comments, the vectors and
+the bench. After a change only the designs that are another now are run; and a run that was interrupted, or is repeated
+with the same sources, does not even generate what it has seen. Icarus, since it compiles at once: a design of this size
+is through before Verilator's is built. The subset that every test run does is here too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from hwnorm.norms.catalog import CATALOG
 from hwnorm.rtl import simulate
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.emit import emit
+from hwnorm.rtl.plan import TABLE_BITS
 
 ROOT = Path(__file__).parents[2]
 BITS = (4, 6, 8, 10, 12, 16)
@@ -54,6 +55,7 @@ class Case:
     lanes: int = 4
     fixed: bool = False
     elements: int = 0  # 0: few
+    table: bool = False
     external: bool = False
     axis: bool = False
     simulator: str = "icarus"
@@ -61,17 +63,21 @@ class Case:
     def __str__(self) -> str:
         words = [self.norm, self.form, self.direction, f"b{self.bits}", f"p{self.lanes}"]
         words += ["fixed" if self.fixed else "runtime", str(self.longest)]
-        words += ["external"] * self.external + ["axis"] * self.axis + [self.simulator]
+        words += ["table"] * self.table + ["external"] * self.external + ["axis"] * self.axis + [self.simulator]
         return "-".join(words)
 
     @property
     def longest(self) -> int:
         return self.elements or ELEMENTS.get(self.lanes, SHORT)
 
-    def emitted(self) -> dict[str, bytes]:
+    def design(self) -> Design:
         length = {"elements": self.longest} if self.fixed else {"max_elements": self.longest}
         engine = Engine(self.norm, self.bits, form=self.form, **length)
-        return emit(Design(engine, self.direction, self.lanes, self.external), "dut", f"hwnorm gen-rtl, as in {self}")
+        apply = "table" if self.table else "auto"  # which takes none, as the groups are short
+        return Design(engine, self.direction, self.lanes, self.external, apply=apply)
+
+    def emitted(self) -> dict[str, bytes]:
+        return emit(self.design(), "dut", f"hwnorm gen-rtl, as in {self}")
 
     def run(self, seed: int = 1, files: dict[str, bytes] | None = None) -> simulate.Report:
         """ToolFailed where a bit differs."""
@@ -92,6 +98,12 @@ def datapaths() -> Iterator[tuple[str, str, str]]:
                 yield name, form, direction
 
 
+def tabulated() -> Iterator[tuple[str, str, str]]:
+    """Those that can be looked up, but for entries that differ in their samples alone."""
+    paths = [path for path in datapaths() if not CATALOG[path[0]].sampling]
+    return (path for path in paths if Case(*path, fixed=True, table=True).design().plan.tabulated)
+
+
 def everything() -> list[Case]:
     found = [
         Case(*path, bits, lanes, fixed)
@@ -100,6 +112,8 @@ def everything() -> list[Case]:
         for lanes in LANES
         for fixed in (False, True)
     ]
+    looked_up = [replace(case, table=True) for case in found if case.fixed and case.bits <= TABLE_BITS]
+    found += [case for case in looked_up if case.design().plan.tabulated]
     return sorted(found, key=lambda case: case.fixed or case.form != next(iter(CATALOG[case.norm].forms)))
 
 
@@ -123,6 +137,7 @@ def subset() -> list[Case]:
         Case("range", "two-sweep", "forward", 8, 1, external=True),
         *(Case("l2", "one-pass", "forward", 8, p, f, elements=n) for p, f, n in ((1, False, 220), (4, True, 900))),
         Case("l1", "positive-part", "backward", 16, 1, True, elements=300),
+        *(Case(*path, 8, p, True, table=True) for path, p in zip(tabulated(), cycle((16, 4, 1, 16, 3)))),
     ]  # fmt: skip
     return found
 
