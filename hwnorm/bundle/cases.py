@@ -6,6 +6,7 @@ Every case is run through the bit-true reference; what it computed is what the d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,8 @@ def _call(engine: Engine, direction: str, x: Ints, rng: np.random.Generator, dra
         if engine.momentum_bits is not None:
             spread = rng.uniform(0, 4.0 ** (engine.precision.bits - 1), groups)
             arguments["running"] = {"mean": rng.uniform(int(x.min()), int(x.max()) + 1, groups), "spread": spread}
-        return engine.forward_call(x, **arguments)
+        call = engine.forward_call(x, **arguments)
+        return with_epsilon(engine, call, rng) if drawing else call
     if not drawing:
         dy = _data(rng, engine.precision.bits, m)[rng.permutation(groups)]
         return engine.backward_call(dy, engine.forward(x, **arguments).saved)
@@ -142,3 +144,16 @@ def affine(engine: Engine, count: int, rng: np.random.Generator) -> dict[str, In
     beta = rng.uniform(-reach, reach, count)
     beta[-2:] = [reach, -reach][:count]
     return {"gamma": gamma, "beta": beta}
+
+
+def with_epsilon(engine: Engine, call: Call, rng: np.random.Generator) -> Call:
+    """Where epsilon is loaded, any that its register holds in every other call: of a few elements ours is none."""
+    node = call.program.graph.layer_registers.get("E")
+    if engine.elements is not None or node is None or rng.random() < 0.5:
+        return call
+    assert callable(node.value) and node.bound is not None
+    _, most = node.bound(engine.precision.bits, engine.max_elements)
+    whole = float(node.value(replace(call.setting, eps=1.0)))  # of an epsilon of 1
+    return replace(
+        call, setting=replace(call.setting, eps=2.0 ** rng.uniform(-1, np.log2(most)) / whole if whole else 0.0)
+    )

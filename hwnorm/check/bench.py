@@ -24,15 +24,17 @@ BEYOND = 40  # cycles for which nothing more may come
 @dataclass(frozen=True)
 class Stalls:
     """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
-    ``pauses``: nobody takes beats for so many cycles, then for as many they do: all that is behind fills up."""
+    ``pauses``: nobody takes beats for so many cycles, then for as many they do: all that is behind fills up.
+    ``begun``: so many cycles of the first pause are over already."""
 
     given: Ints
     taken: Ints
     pauses: Ints
+    begun: Ints
 
     @classmethod
     def none(cls) -> Stalls:
-        return cls(np.zeros(1), np.zeros(1), np.zeros(1, np.int64))
+        return cls(np.zeros(1), np.zeros(1), np.zeros(1, np.int64), np.zeros(1, np.int64))
 
     @property
     def any(self) -> bool:
@@ -181,5 +183,6 @@ class Bench:
     def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
         ready = self._may(stalls.taken)
         if beats:
-            ready = ready & ((stalls.pauses == 0) | (cycle // np.maximum(stalls.pauses, 1) % 2 == 1))
+            over = (cycle + stalls.begun) // np.maximum(stalls.pauses, 1) % 2 == 1
+            ready = ready & ((stalls.pauses == 0) | over)
         return np.broadcast_to(ready, (self.streams,))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hwnorm.bundle.cases import affine
+from hwnorm.bundle.cases import affine, with_epsilon
 from hwnorm.check.bench import Stalls
 from hwnorm.check.groups import groups_of
 from hwnorm.check.ports import Layout
@@ -47,12 +47,12 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
         left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
         batches: list[tuple[Batch, int]] = []
         wrong = block % 2 == 1
-        first = _first(design, rng, pause)
+        first = int(bool(pause))  # batches that are there to fill the design; another length empties it first
         for m in _lengths(design, rng):
             each = int(rng.integers(1, 4))
             if len(batches) < first:
-                m, each = _run(design, rng, pause, len(batches) == first - 1)
-            error = _wrong(design, rng) if wrong and len(batches) == max(first, 1) else 0
+                m, each = _run(design, rng, pause)
+            error = _wrong(design, rng) if wrong and len(batches) == 1 else 0
             m, each = (design.engine.max_elements, 1) if error else (m, each)
             beats = -(-m // design.lanes)
             left -= each * max(beats, plan.min_beats) + len(plan.sweeps) * beats + plan.overhead
@@ -79,9 +79,12 @@ def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Genera
 
 
 def stalls_of(patterns: Sequence[tuple[float, float, int]], design: Design) -> Stalls:
-    given, taken, pauses = (np.array(part) for part in zip(*patterns, strict=True))
-    cycles = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])
-    return Stalls(given.astype(np.float32), taken.astype(np.float32), cycles[pauses.astype(np.int64)])
+    """Of the longest groups some fill the design from the first on; elsewhere a pause comes to any beat of one."""
+    given, taken, kinds = (np.array(part) for part in zip(*patterns, strict=True))
+    pauses = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])[kinds.astype(np.int64)]
+    spread = np.arange(len(pauses)) % TOGETHER / TOGETHER
+    begun = np.where(kinds == LONG, pauses * spread, 0).astype(np.int64)
+    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses, begun)
 
 
 def pause_of(design: Design, kind: int) -> int:
@@ -100,21 +103,12 @@ def _filling(design: Design, kind: int) -> int:
     return len(plan.stages) + 2 * len(plan.sweeps) + -(-deepest // beats) + 1
 
 
-def _first(design: Design, rng: np.random.Generator, kind: int) -> int:
-    """So many of the first batches fill the design when a pause begins. Before the longest groups now and then comes a
-    short one, or their last beats would fill it exactly, and none would ever wait between its beats."""
-    if kind == LONG and design.engine.elements is None and design.plan.shape.max_beats > 1:
-        return int(rng.integers(1, 3))
-    return int(bool(kind))
-
-
-def _run(design: Design, rng: np.random.Generator, kind: int, fills: bool) -> tuple[int, int]:
-    """The length and number of groups that fill the design while nobody takes anything, or of what goes before."""
+def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]:
+    """The length and number of groups that fill the design while nobody takes anything; of long ones twice, as the
+    first pause may be half over."""
     most = design.engine.max_elements
-    if not fills:
-        return design.lanes * int(rng.integers(1, design.plan.shape.max_beats)), 1
     if kind == LONG or design.engine.elements is not None:
-        return most, _filling(design, kind)
+        return most, 2 * _filling(design, kind)
     return int(rng.integers(1, min(design.lanes, most) + 1)), _filling(design, kind)
 
 
@@ -143,12 +137,17 @@ def call_of(
 ) -> Call:
     """Groups with parameters, running statistics, flags or a gradient drawn for them. ``data``: others than ours; the
     running statistics are those of the groups then."""
+    farthest = data is None and rng.random() < 0.125  # all that takes a result far beyond its format at once
     x = (data or data_of)(rng, engine.precision.bits, groups, m)
+    if farthest:
+        x = outliers(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
         arguments = dict(affine(engine, m if engine.norm.affine == "element" else groups, rng))
         for values in arguments.values():
             rng.shuffle(values)
+            if farthest:
+                values[:] = rng.choice([values.min(), values.max()], len(values))
     if direction == "inference":
         if engine.norm.affine != "element" and engine.norm.name != "instance" and arguments:
             lo, hi = int(x.min()), int(x.max())
@@ -165,7 +164,7 @@ def call_of(
         pivot = np.floor(x.mean(axis=1)) + rng.choice([0, 0, 1, -1, 5, rail // 2], groups)
         arguments["pivot"] = np.clip(pivot, -rail, rail - 1).astype(np.int64)
     if direction == "forward":
-        return engine.forward_call(x, **arguments)
+        return with_epsilon(engine, engine.forward_call(x, **arguments), rng)
     lo, hi = engine.precision.dx_frac_range
     dx_frac = [None, lo, hi, int(rng.integers(lo, hi + 1))][rng.integers(4)]
     dy = data(rng, engine.precision.bits, groups, m) if data else gradient_of(rng, engine.precision.bits, x)
@@ -192,6 +191,14 @@ def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
     raw[kind == 6] = np.maximum(raw[kind == 6], 0)
     raw[kind == 7] = rng.uniform(-rail, rail, (int((kind == 7).sum()), m))
     return np.clip(np.round(raw), -rail, rail - 1).astype(np.int64)
+
+
+def outliers(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
+    """Groups of one value, but for one element."""
+    rail = 1 << (bits - 1)
+    x = np.repeat(rng.integers(-rail, rail, (groups, 1)), m, axis=1)
+    x[np.arange(groups), rng.integers(m, size=groups)] = rng.integers(-rail, rail, groups)
+    return x
 
 
 def gradient_of(rng: np.random.Generator, bits: int, x: Ints) -> Ints:

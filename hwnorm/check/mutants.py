@@ -27,7 +27,7 @@ from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, tim
 from hwnorm.check.unrolled import verdicts as by_unrolling
 from hwnorm.gates import Mutant, mutants, mutated
 
-DRAWS = (24, 120)  # random streams for each survivor: in a round at least, at most
+DRAWS = (24, 504)  # random streams for each survivor: in a round at least, at most
 ROUNDS = 6
 RESETS = 12
 TIMED = 8  # of them: of every length that is timed
@@ -118,9 +118,9 @@ def _random(folder: Folder, seed: int, faults: int) -> Draw:
     """Streams of every pattern, and some that are timed: as many as fit beside each other."""
     least, most = DRAWS
     draws = min(max(STREAMS // (faults + 1), least), most)
-    draw = drawn(folder.design, folder.layouts, seed, TOGETHER * len(PATTERNS), CYCLES)
-    each = range(-(-draws // len(PATTERNS)))
-    chosen = [k * TOGETHER + n for n in each for k in range(len(PATTERNS))][: draws - TIMED]
+    blocks = len(PATTERNS) * -(-draws // (TOGETHER * len(PATTERNS)))
+    draw = drawn(folder.design, folder.layouts, seed, TOGETHER * blocks, CYCLES)
+    chosen = [k * TOGETHER + n for n in range(TOGETHER) for k in range(blocks)][: draws - TIMED]
     sequences = timed(folder, np.random.default_rng(seed))[-TIMED:] + [draw.sequences[k] for k in chosen]
     return Draw(sequences, [PATTERNS[0]] * TIMED + [draw.stalls[k] for k in chosen])
 

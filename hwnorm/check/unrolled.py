@@ -7,7 +7,8 @@ at it must be equal; that is the whole proof, as nothing else of it is seen.
 
 A stage (`StageProof`) runs from ``start`` for as long as its schedule says. What its neighbours promise: no start
 before the token (and a cycle more, which ``free`` takes), a layer that stays, sums and fields in the range that the
-generator derived for them; and they look at its values while ``token`` or ``result_valid`` is high. A reset may come at
+generator derived for them, and so together that what is computed of them is in its (no deviation is negative); and they
+look at its values while ``token`` or ``result_valid`` is high. A reset may come at
 any time. In a run all control is constant, so of most of the circuit nothing is left.
 
 Anything else (`WindowProof`) runs for some cycles under whatever inputs: equal so long, equal for ever. A pipeline
@@ -27,8 +28,10 @@ from hwnorm.check.folder import Folder
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import DRAWS, TRUE, Literals
 from hwnorm.gates.unrolling import Unrolling, Values, moved, part_of
+from hwnorm.rtl.cells import Kind
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
+from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 
 PROVEN = "proven"
@@ -45,8 +48,31 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Known:
+    """In which range a value is in a run: one that stands in a cycle, or comes bit by bit from there on, the lowest
+    first, through one register."""
+
+    label: str  # of its nets
+    cycle: int
+    width: int
+    values: Range
+
+    @property
+    def signed(self) -> bool:
+        return self.values.lo < 0
+
+    def bits(self, frames: Sequence[Values], labels: Mapping[str, Sequence[int]]) -> list[int]:
+        """None where the netlist has no such nets."""
+        nets = labels.get(self.label, ())
+        if len(nets) == self.width:
+            return [frames[self.cycle][net] if net > 1 else TRUE if net else -TRUE for net in nets]
+        return [frame[nets[0]] for frame in frames[self.cycle :][: self.width]] if len(nets) == 1 else []
+
+
+@dataclass(frozen=True)
 class Layers:
-    """The ports of registers by their names, and what they may hold together; no words: anything, if it stays."""
+    """The ports of registers by their names, and what they may hold together; a name in no word: anything, if it
+    stays."""
 
     ports: Mapping[str, str]
     words: Sequence[Mapping[str, int]] = ()
@@ -85,22 +111,28 @@ class _Proof(ABC):
             if net > 1 and net not in found:
                 found[net] = f.fresh(sum((value >> place & 1) << n for n, value in enumerate(drawn)))
         bits = [found.get(net, TRUE if net else -TRUE) for net in nets]
-        offset = 1 << (len(nets) - 1) if lo < 0 else 0
-        if offset:
-            bits[-1] = -bits[-1]
-        return found, [at_most(f, bits, hi + offset), at_most(f, [-bit for bit in bits], ~(lo + offset))]
+        return found, self.within(bits, values, signed=lo < 0)
+
+    def within(self, bits: Sequence[int], values: Range, signed: bool) -> list[int]:
+        """What says that a number is in a range."""
+        offset = 1 << (len(bits) - 1) if signed else 0
+        bits = [*bits[:-1], -bits[-1]] if signed else bits
+        below = at_most(self.literals, bits, values.hi + offset)
+        return [below, at_most(self.literals, [-bit for bit in bits], ~(values.lo + offset))]
 
     def layers(self, layer: Layers) -> Values:
         """Registers that hold one of the layers there are."""
         f, found = self.literals, dict[int, int]()
         ports = {name: self.block.inputs[port] for name, port in layer.ports.items() if port in self.block.inputs}
-        if not layer.words:
-            return {net: f.fresh() for nets in ports.values() for net in nets if net > 1}
+        known_together = set(layer.words[0]) if layer.words else set()
+        found |= {net: f.fresh() for name in ports.keys() - known_together for net in ports[name] if net > 1}
+        if not known_together:
+            return found
         count = len(layer.words)
         which, known = self.drawn(range(2, 2 + (count - 1).bit_length()), Range(0, count - 1))
         self.assumed += known
-        for name, port in ports.items():
-            for place, net in enumerate(port):
+        for name in ports.keys() & known_together:
+            for place, net in enumerate(ports[name]):
                 bits = [TRUE if words[name] >> place & 1 else -TRUE for words in layer.words]
                 found[net] = looked_up(f, list(which.values()), bits)
         return found
@@ -112,7 +144,7 @@ class _Proof(ABC):
         if differ == -TRUE or known:
             return True
         if self.guess:
-            return not self.literals.seen([differ])
+            return not self.literals.seen([differ, *self.assumed])
         if time.process_time() > self._end:
             raise TimeoutError
         if tried < conflicts:
@@ -161,7 +193,9 @@ class _Phase:
 
     known: Values
     frames: list[Values] = field(default_factory=list)  # a run
-    rest: Values = field(default_factory=dict)  # a cycle without a start
+    end: Values = field(default_factory=dict)
+    before: Values = field(default_factory=dict)  # a cycle without a start, before it
+    behind: Values = field(default_factory=dict)  # and behind it
 
 
 class StageProof(_Proof):
@@ -173,8 +207,9 @@ class StageProof(_Proof):
         latency: int,
         captured: Mapping[str, Range],
         layer: Layers,
+        known: Sequence[Known] = (),
     ) -> None:
-        """``captured``: ports."""
+        """``captured``: ports. ``known``: of what is computed."""
         super().__init__(netlist, instance, faults)
         f, ports = self.literals, self.block.inputs
         self.length = latency + 2
@@ -183,9 +218,9 @@ class StageProof(_Proof):
         self._group: Values = {}
         for name, values in captured.items():
             if name in ports:
-                found, known = self.drawn(ports[name], values)
+                found, limits = self.drawn(ports[name], values)
                 self._group |= found
-                self.assumed += known
+                self.assumed += limits
         (self._reset,), (self._start,) = ports["rst"], ports["start"]
         self._always = dict.fromkeys(self.nets(["free", "token", "result_valid"]), 1)
         self._data = {net: 1 for nets in self.block.outputs.values() for net in nets if net > 1}
@@ -194,38 +229,48 @@ class StageProof(_Proof):
         after = self.unrolling.after(self._broken_off)
         fresh = {s: v for s, v in after.items() if abs(v) == TRUE and self.initial.get(s) == v}
         self.phases = [_Phase(fresh)]
-        self._settle(self.phases[0])
         end = self._run(self.phases[0])
-        done = _Phase({s: v for s, v in end.items() if abs(v) == TRUE})
-        self.phases.append(done)
+        self.phases.append(_Phase({s: v for s, v in end.items() if abs(v) == TRUE}))
+        done = self.phases[1]
         while True:
-            self._settle(done)
             end = self._run(done)
-            if not self._weaken(done, end):
+            kept = {s: v for s, v in done.known.items() if end[s] == v}
+            if len(kept) == len(done.known):
                 break
+            done.known = kept
+        for phase in self.phases:
+            for value in known:
+                bits = value.bits(phase.frames, self.block.labels)
+                if len(bits) == value.width:  # or it is not all there when the stage is done
+                    self.assumed += self.within(bits, value.values, value.signed)
+        self._end = time.process_time() + TIMEOUT_S
+        for phase in self.phases:
+            phase.behind, _ = self._resting(phase.end, QUICK)
 
-    def _settle(self, phase: _Phase) -> None:
-        """What is still known after any number of cycles without a start."""
+    def _resting(self, known: Values, conflicts: int = 0) -> tuple[Values, Values]:
+        """A cycle without a start, and what of the known stays so in any number of them: it is seen, or proven."""
         while True:
             given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **self._layer})
-            phase.rest = self.unrolling.settle(self.literals, {**self.unknown, **phase.known, **given})
-            if not self._weaken(phase, self.unrolling.after(phase.rest)):
-                return
-
-    @staticmethod
-    def _weaken(phase: _Phase, after: Values) -> bool:
-        known = {s: v for s, v in phase.known.items() if after[s] == v}
-        less = len(known) < len(phase.known)
-        phase.known = known
-        return less
+            frame = self.unrolling.settle(self.literals, {**self.unknown, **known, **given})
+            after = self.unrolling.after(frame)
+            kept = {
+                s: v for s, v in known.items() if after[s] == v or (conflicts and self.same(after[s], v, conflicts))
+            }
+            if len(kept) == len(known):
+                return frame, known
+            known = kept
 
     def _run(self, phase: _Phase) -> Values:
+        """Most of what a run leaves stands behind it; for the next one's beginning only what is constant is taken from
+        there, as it is of another group."""
+        phase.before, phase.known = self._resting(phase.known)
         states, phase.frames = {**self.unknown, **phase.known}, []
         for cycle in range(self.length):
             given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._group)}
             given[self._start] = -TRUE if cycle else TRUE
             phase.frames.append(self.unrolling.settle(self.literals, {**states, **self.inputs(given)}))
             states = self.unrolling.after(phase.frames[-1])
+        phase.end = states
         return states
 
     def shows(self, number: int) -> str | None:
@@ -242,7 +287,8 @@ class StageProof(_Proof):
     def _round(self, number: int) -> Iterator[str | None]:
         ever = set[int]()
         for which, phase in enumerate(self.phases):
-            yield self._resting(number, which, ever)
+            if which == 0:
+                yield self._rests(number, phase.before, 0, ever)
             states = self._states(self._apart[which])
             for cycle, of in enumerate(phase.frames):
                 found = self.unrolling.beside(self.literals, of, number, states)
@@ -253,17 +299,17 @@ class StageProof(_Proof):
                 states = self.becomes(of, found, THOROUGH if cycle >= self._token - 1 else QUICK)
                 ever |= states.keys()
             self._apart[1] |= states.keys()
-            yield self._resting(number, 1, ever)
+            yield self._rests(number, phase.behind, 1, ever)
         of = self._broken_off
         found = self.unrolling.beside(self.literals, of, number, self._states(ever))
         self._apart[0] |= self.becomes(of, found, QUICK).keys()
 
-    def _resting(self, number: int, which: int, ever: set[int]) -> str | None:
-        phase, apart = self.phases[which], self._apart[which]
+    def _rests(self, number: int, of: Values, which: int, ever: set[int]) -> str | None:
+        apart = self._apart[which]
         while True:
-            found = self.unrolling.beside(self.literals, phase.rest, number, self._states(apart))
-            seen = self.seen(phase.rest, found, self._data if which else self._always, THOROUGH)
-            more = self.becomes(phase.rest, found, QUICK).keys() - apart
+            found = self.unrolling.beside(self.literals, of, number, self._states(apart))
+            seen = self.seen(of, found, self._data if which else self._always, THOROUGH)
+            more = self.becomes(of, found, QUICK).keys() - apart
             apart |= more
             ever |= apart
             if seen or not more:
@@ -382,11 +428,29 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
 
 
 def layers_of(design: Design) -> list[dict[str, int]]:
-    """All that a host may load; none where that is too many to be looked at one by one."""
+    """All that a host may load together, but for epsilon; none where that is too many to be looked at one by one."""
     engine = design.engine
     if engine.elements is not None or engine.norm.sampling or engine.max_elements > MOST_LAYERS:
         return []
-    return [design.layer_words(engine.setting(m)) for m in range(1, engine.max_elements + 1)]
+    words = [design.layer_words(engine.setting(m)) for m in range(1, engine.max_elements + 1)]
+    return [{name: value for name, value in one.items() if name != "E"} for one in words]
+
+
+def known_of(instance: str, stage: StageBlock) -> list[Known]:
+    """Ranges of what a stage computes that its operands' do not tell: of sums that run those that any group keeps, of
+    what a serial unit found those of its contract."""
+    plan, found = stage.plan, list[Known]()
+    for cell in plan.cells:
+        base, shift = plan.unshifted(cell)
+        values = Range(-(-cell.lo >> shift), cell.hi >> shift)
+        if base is not cell and base in plan.serial and base.kind in (Kind.ADD, Kind.SUB):
+            if (values.lo, values.hi) != (base.lo, base.hi):
+                label = f"{instance}.{stage.names.of(base)}_bit"
+                found.append(Known(label, plan.ready[base] + 1, base.format.width, values))
+        elif cell.kind is Kind.PORT and cell not in plan.serial:
+            label = f"{instance}.{stage.names.of(cell)}"
+            found.append(Known(label, plan.ready[cell] + 1, cell.format.width, Range(cell.lo, cell.hi)))
+    return found
 
 
 def _proof(
@@ -397,7 +461,7 @@ def _proof(
         stage = engine.stages[int(number)]
         captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
         layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words)
-        return StageProof(netlist, instance, faults, stage.plan.latency, captured, layer)
+        return StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known_of(instance, stage))
     if kind == "sweep":
         sweep, plan = engine.sweeps[int(number) - 1], engine.plan.sweeps[int(number) - 1]
         if isinstance(sweep, SweepBlock):

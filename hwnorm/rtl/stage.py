@@ -9,7 +9,7 @@ where this stage puts them out). From ``reserve`` until then ``free`` is low.
 from __future__ import annotations
 
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Signal
@@ -372,13 +372,11 @@ class StageBlock(Block):
                 m.d.comb += port.eq(self._value(cell))
             done.append((held, self.result_ready))
         assert done, "a stage that nobody waits for"
-        ended: Any = None  # every part is over, or ends in this cycle, and one of them does
-        over: Any = None
-        for held, taken in done:
-            part, strobe = ~held | taken, held & taken
-            over = part if over is None else over & part
-            ended = strobe if ended is None else ended | strobe
+        # Every part is over or ends in this cycle, and one of them does; which a single one says by itself.
+        ended = reduce(or_, [held & taken for held, taken in done])
+        if len(done) > 1:
+            ended &= reduce(and_, [~held | taken for held, taken in done])
         with m.If(self.reserve):
             m.d.sync += free.eq(0)
-        with m.Elif(over & ended):
+        with m.Elif(ended):
             m.d.sync += free.eq(1)

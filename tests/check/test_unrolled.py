@@ -7,8 +7,13 @@ import itertools
 import numpy as np
 import pytest
 
-from hwnorm.check.unrolled import PROVEN, Layers, Range, StageProof, WindowProof
+from hwnorm.check.unrolled import PROVEN, Layers, Range, StageProof, WindowProof, known_of
+from hwnorm.engine import Engine
 from hwnorm.gates import Mutant, Netlist, mutants, mutated, netlist_of
+from hwnorm.gates.clauses import DRAWS
+from hwnorm.rtl import verilog
+from hwnorm.rtl.design import Design
+from hwnorm.rtl.engine import EngineBlock
 
 pytest.importorskip("pysat", reason="python-sat was not found: pip install python-sat")
 
@@ -122,3 +127,29 @@ def test_no_time_is_no_proof() -> None:
     proven = [k for k in range(len(faults)) if proof.verdict(k) == PROVEN]
     again = WindowProof(netlist, "sweep_1", faults, 5, {"out_valid": "", "y": "out_valid"})
     assert proven and {again.verdict(k, -1) for k in proven} <= {"open: no proof in time", PROVEN}
+
+
+def test_where_a_bounded_sum_runs() -> None:
+    """The cycles that a bound is claimed of are those of the sum: m * P - n * S in every draw, from either state."""
+    plan = Design(Engine("l1", 8, max_elements=13), "forward", 4).plan
+    engine = EngineBlock(plan, "engine")
+    netlist = netlist_of(verilog.text(engine, ""), "engine", by_instance=True)
+    stage = engine.stages[2]
+    (sum_,) = (known for known in known_of("stage_2", stage) if known.label == "stage_2.sub_bit")
+    assert sum_.values.lo == 0 and not sum_.signed
+    captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
+    proof = StageProof(netlist, "stage_2", [], stage.plan.latency, captured, Layers({"m": "m"}))
+
+    def number(literals: list[int], draw: int, signed: bool) -> int:
+        bits = [proof.literals.value(literal) >> draw & 1 for literal in literals]
+        return sum(bit << k for k, bit in enumerate(bits)) - (bits[-1] << len(bits) if signed else 0)
+
+    def port(name: str, draw: int, signed: bool) -> int:
+        return number([phase.frames[0][net] for net in proof.block.inputs[name]], draw, signed)
+
+    for phase in proof.phases:
+        runs = sum_.bits(phase.frames, proof.block.labels)
+        for draw in range(DRAWS):
+            m, n = (port(name, draw, False) for name in ("m", "n_in"))
+            p, s = (port(name, draw, True) for name in ("P_in", "S_in"))
+            assert number(runs, draw, True) == m * p - n * s
