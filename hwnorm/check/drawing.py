@@ -65,7 +65,10 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
             batches.append((batch_of(groups, layouts), each))
             count += groups.count
         for s in range(TOGETHER):
-            order = [*range(first), *(first + rng.permutation(len(batches) - first)).tolist()]
+            behind = (first + rng.permutation(len(batches) - first)).tolist()
+            if s % 2:  # one layer after the other: what else changes within it, changes without a pause
+                behind.sort(key=lambda k: batches[k][0].groups.m)
+            order = [*range(first), *behind]
             draw.sequences.append([(b, s * each, (s + 1) * each) for b, each in (batches[k] for k in order)])
             draw.stalls.append(pattern)
     return draw
@@ -121,7 +124,8 @@ def _lengths(design: Design, rng: np.random.Generator) -> Iterator[int]:
     longest = min(most, max(MOST_ELEMENTS // (TOGETHER * 3), 1))
     edges = [m for m in (1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes, longest - 1, longest) if 1 <= m <= longest]
     while True:
-        yield int(rng.choice(edges)) if rng.random() < 0.25 else int(rng.integers(1, longest + 1))
+        m = int(rng.choice(edges)) if rng.random() < 0.25 else int(rng.integers(1, longest + 1))
+        yield from [m] * (2 if rng.random() < 0.25 else 1)
 
 
 def _wrong(design: Design, rng: np.random.Generator) -> int:

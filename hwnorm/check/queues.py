@@ -52,15 +52,16 @@ def _column(layout: Layout, sequence: Sequence[Segment]) -> tuple[Bytes, Bytes |
     data: list[Bytes] = []
     masks: list[Bytes] = []
     before: list[list[int]] = []
-    groups = 0
-    for layer, (batch, lo, hi) in enumerate(sequence, 1):
+    groups = layers = 0
+    for (batch, lo, hi), loads in zip(sequence, _loads(sequence), strict=True):
         rows = batch.rows[layout.prefix]
-        if layout.prefix == "layer":
+        layers += loads
+        if layout.prefix != "layer":
+            data.append(rows[lo:hi].reshape(-1, layout.size))
+            before.append([layers] * (hi - lo))
+        elif loads:
             data.append(rows[0])
             before.append([groups])
-        else:
-            data.append(rows[lo:hi].reshape(-1, layout.size))
-            before.append([layer] * (hi - lo))
         groups += hi - lo
         if not layout.driven:
             mask = batch.care[layout.prefix]
@@ -69,6 +70,12 @@ def _column(layout: Layout, sequence: Sequence[Segment]) -> tuple[Bytes, Bytes |
     if layout.error is not None and care is not None:
         _expect_error(layout, sequence, found, care)
     return found, care, np.concatenate(before)
+
+
+def _loads(sequence: Sequence[Segment]) -> list[bool]:
+    """Which batches begin with another layer than the one before; to load it, a design has to be empty."""
+    rows = [batch.rows["layer"][0].tobytes() if "layer" in batch.rows else b"" for batch, _, _ in sequence]
+    return [before != after for before, after in zip([None, *rows], rows, strict=False)]
 
 
 def _expect_error(layout: Layout, sequence: Sequence[Segment], rows: Bytes, care: Bytes) -> None:
@@ -94,9 +101,10 @@ def _expect_error(layout: Layout, sequence: Sequence[Segment], rows: Bytes, care
 
 def locate(layout: Layout, sequence: Sequence[Segment], item: int) -> tuple[Batch, int, int]:
     """The batch, the group in it, and the item of that group which a queue's item is."""
-    for batch, lo, hi in sequence:
-        each = 1 if layout.prefix == "layer" else batch.rows[layout.prefix].shape[1]
-        size = each if layout.prefix == "layer" else each * (hi - lo)
+    layer = layout.prefix == "layer"
+    for (batch, lo, hi), loads in zip(sequence, _loads(sequence), strict=True):
+        each = 1 if layer else batch.rows[layout.prefix].shape[1]
+        size = int(loads) if layer else each * (hi - lo)
         if item < size:
             return batch, lo + item // each, item % each
         item -= size
