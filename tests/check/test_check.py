@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Const
 
 from hwnorm.bundle import manifest
 from hwnorm.check.bulk import bulk
@@ -164,6 +165,28 @@ def test_a_planted_bug_in_what_is_known_of_a_group_is_named(tmp_path: Path) -> N
     folder(tmp_path / "d")
     with pytest.raises(ToolFailed, match=r"n is \d+, the (reference has|vectors have) \d+ \(what is known"):
         check(wrapped(tmp_path / "d", "assign result_n = inner_result_n ^ 1'h1;"), 0, 64, 100)
+
+
+def test_an_epsilon_that_gets_lost_is_found(tmp_path: Path) -> None:
+    """Of 13 elements that of the engine is 0: others have to be loaded."""
+    made = folder(tmp_path / "d", "l2")
+    assert not any(made.design.layer_words(made.design.engine.setting(m))["E"] for m in range(1, 14))
+    with pytest.raises(ToolFailed, match="the reference has"):
+        check(wrapped(tmp_path / "d", "assign inner_layer_E = 0;"), 0, 192, 600)
+
+
+def test_a_queue_that_never_says_it_is_full_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of 4 beats at most, of which there are more inside than its 32 places hold while nobody takes any."""
+
+    class NeverFull(replay.LateSpace):
+        def __init__(self, name: str, depth: int) -> None:
+            super().__init__(name, depth)
+            if name == "out_space":
+                self.space = Const(1)
+
+    monkeypatch.setattr(engine_block, "LateSpace", NeverFull)
+    with pytest.raises(ToolFailed, match="y is"):
+        check(folder(tmp_path / "d", "l2"), 0, 320, 3000)
 
 
 def test_an_unknown_cell_is_named(copy: Path) -> None:
