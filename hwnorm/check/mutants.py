@@ -129,7 +129,7 @@ def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) 
     """Each fault meets every sequence, each in a stream of its own; behind the faults, a design without one does. What
     is seen before the first resets already, as most are, is spared the rest."""
     left, each = list(faults), len(draw.sequences)
-    for resets in (1, RESETS, 0):
+    for resets in (1, RESETS):
         together = max((STREAMS - each) // each, 1)
         for some in [left[start : start + together] for start in range(0, len(left), together)]:
             killed = _killed(folder, [fault for fault in some for _ in range(each)], draw, seed + resets, resets)
@@ -139,7 +139,7 @@ def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) 
 
 
 def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int, resets: int) -> Bools:
-    """What is seen before so many resets, or in a run to the end that follows groups of a wrong length."""
+    """What is seen before so many resets, and of many in a run to the end that follows these and a wrong length."""
     each = len(draw.sequences)
     streams = -(-(len(faults) + each) // BLOCK) * BLOCK
     repeats = -(-streams // each)
@@ -152,11 +152,11 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int, res
     for outcome in broken_off(folder, bench, sequences, stalls, resets):
         compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound), whole=False)
         shown |= _wrong(queues, outcome)
-    if not resets:
+    if resets == RESETS:
         limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
         outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
         compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound))
-        shown = _missing(folder, sequences, queues, outcome)
+        shown |= _missing(folder, sequences, queues, outcome)
     return np.asarray(shown[: len(faults)])
 
 
