@@ -324,11 +324,19 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_interrupted_by_the_keyboard(run: Run) -> None:
-    """A device file that never comes: the process waits, and is interrupted there."""
+    """A device file that never comes: the process waits, and is interrupted there. (Tests in the background ignore that
+    signal, which a process would inherit.)"""
     os.mkfifo(run.folder / "device.yaml")
     command = [sys.executable, "-m", "hwnorm", "estimate", "lenet5", "--device", "device.yaml", "-o", "out"]
     environment = run.environment()
-    process = subprocess.Popen(command, cwd=run.folder, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=run.folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     writer = os.open(run.folder / "device.yaml", os.O_WRONLY)  # returns once it reads
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)

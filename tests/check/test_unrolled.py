@@ -7,7 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from hwnorm.check.unrolled import PROVEN, Layers, Range, StageProof, WindowProof, known_of
+from hwnorm.check.equivalence import PROVEN
+from hwnorm.check.proof import Layers, Range
+from hwnorm.check.stage_proof import StageProof, known_of
+from hwnorm.check.window_proof import WindowProof
 from hwnorm.engine import Engine
 from hwnorm.gates import Mutant, Netlist, mutants, mutated, netlist_of
 from hwnorm.gates.clauses import DRAWS

@@ -1,0 +1,165 @@
+"""A block beside itself with a fault in it, from any state: whether anybody can tell them apart.
+
+Both are the same at first but for registers that are *apart*: where the fault ever made a difference that is not proven
+to be none, both are unknown, each for itself. Which these are is found by going round until there are no more, so that
+the claim holds for any number of groups. What a block shows to others while they look at it must be equal; that is the
+whole proof, as nothing else of it is seen.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hwnorm.check.equivalence import PROVEN
+from hwnorm.gates import Mutant, Netlist
+from hwnorm.gates.clauses import DRAWS, TRUE, Literals
+from hwnorm.gates.unrolling import Unrolling, Values, moved, part_of
+
+QUICK, THOROUGH = 500, 20_000  # conflicts: on the way, and where it decides
+TIMEOUT_S = 120  # of the processor, for one fault
+
+
+@dataclass(frozen=True)
+class Range:
+    """Of a value at a port."""
+
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The ports of registers by their names, and what they may hold together; a name in no word: anything, if it
+    stays."""
+
+    ports: Mapping[str, str]
+    words: Sequence[Mapping[str, int]] = ()
+
+
+class Proof(ABC):
+    """What both have in common: a block, its faults, and whether two literals are the same."""
+
+    def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant]) -> None:
+        self.block = part_of(netlist, instance)
+        self.unrolling = Unrolling(self.block, [moved(fault, netlist, self.block) for fault in faults])
+        self.literals = f = Literals()
+        self.unknown = {state: f.fresh() for state in self.unrolling.states}
+        self.other = {state: f.fresh() for state in self.unrolling.states}
+        self.assumed: list[int] = []
+        init = self.unrolling.netlist.init
+        self.initial = {s: TRUE if init[s] else -TRUE for s in self.unrolling.states if s in init}
+        self._known: dict[int, tuple[bool, int]] = {}  # that it is false, or how hard that was tried
+        self._end, self.guess, self.doubt = 0.0, False, False
+
+    def nets(self, names: Iterable[str]) -> list[int]:
+        """Of outputs; one whose name is a word of Verilog has an underscore behind it there."""
+        outputs = self.block.outputs
+        return [n for name in names for n in outputs.get(name) or outputs.get(f"{name}_", ()) if n > 1]
+
+    def inputs(self, given: Mapping[int, int]) -> Values:
+        return {net: given[net] if net in given else self.literals.fresh() for net in self.unrolling.inputs}
+
+    def drawn(self, nets: Sequence[int], values: Range) -> tuple[Values, list[int]]:
+        """Literals for a port, drawn in its range, and what says that they are in it."""
+        f, lo, hi = self.literals, values.lo, values.hi
+        few = [lo, hi, min(max(0, lo), hi)]
+        drawn = [f.draws.choice(few) if f.draws.random() < 0.2 else f.draws.randint(lo, hi) for _ in range(DRAWS)]
+        found: Values = {}
+        for place, net in enumerate(nets):
+            if net > 1 and net not in found:
+                found[net] = f.fresh(sum((value >> place & 1) << n for n, value in enumerate(drawn)))
+        bits = [found.get(net, TRUE if net else -TRUE) for net in nets]
+        return found, self.within(bits, values, signed=lo < 0)
+
+    def within(self, bits: Sequence[int], values: Range, signed: bool) -> list[int]:
+        """What says that a number is in a range."""
+        offset = 1 << (len(bits) - 1) if signed else 0
+        bits = [*bits[:-1], -bits[-1]] if signed else bits
+        below = at_most(self.literals, bits, values.hi + offset)
+        return [below, at_most(self.literals, [-bit for bit in bits], ~(values.lo + offset))]
+
+    def layers(self, layer: Layers) -> Values:
+        """Registers that hold one of the layers there are."""
+        f, found = self.literals, dict[int, int]()
+        ports = {name: self.block.inputs[port] for name, port in layer.ports.items() if port in self.block.inputs}
+        known_together = set(layer.words[0]) if layer.words else set()
+        found |= {net: f.fresh() for name in ports.keys() - known_together for net in ports[name] if net > 1}
+        if not known_together:
+            return found
+        count = len(layer.words)
+        which, known = self.drawn(range(2, 2 + (count - 1).bit_length()), Range(0, count - 1))
+        self.assumed += known
+        for name in ports.keys() & known_together:
+            for place, net in enumerate(ports[name]):
+                bits = [TRUE if words[name] >> place & 1 else -TRUE for words in layer.words]
+                found[net] = looked_up(f, list(which.values()), bits)
+        return found
+
+    def same(self, a: int, b: int, conflicts: int, when: int = TRUE) -> bool:
+        """Proven to be, where ``when`` is true; or in a first guess not seen to differ."""
+        differ = self.literals.both(when, self.literals.differs(a, b))
+        known, tried = self._known.get(differ, (False, 0))
+        if differ == -TRUE or known:
+            return True
+        if self.guess:
+            return not self.literals.seen([differ, *self.assumed])
+        if time.process_time() > self._end:
+            raise TimeoutError
+        if tried < conflicts:
+            found = self.literals.can_be([differ, *self.assumed], conflicts)
+            known = found is False
+            self.doubt = found is None
+            self._known[differ] = known, conflicts if found is None else THOROUGH
+        return known
+
+    def verdict(self, number: int, seconds: float = TIMEOUT_S) -> str:
+        """Of a fault: "proven", or "open" and where it may be seen. What is seen already when nothing is a difference
+        that was not drawn, need not be tried in earnest."""
+        self._end = time.process_time() + seconds
+        try:
+            for self.guess in (True, False):
+                self.doubt = False
+                seen = self.shows(number)
+                if seen is not None:
+                    return f"{'open' if self.doubt else 'refuted'}: {seen}"
+        except TimeoutError:
+            return "open: no proof in time"
+        return PROVEN
+
+    @abstractmethod
+    def shows(self, number: int) -> str | None:
+        """Where a fault may be seen; None where nobody can see it."""
+
+    def becomes(self, of: Values, found: Values, conflicts: int) -> Values:
+        """The states that will differ, as far as it is not proven that they do not."""
+        after = self.unrolling.apart_after(found).items()
+        return {s: v for s, v in after if not self.same(self.unrolling.becomes(of, s), v, conflicts)}
+
+    def seen(self, of: Values, found: Values, when: Mapping[int, int], conflicts: int) -> str | None:
+        """The first net by which it shows."""
+        for net, valid in when.items():
+            if net in found:
+                matters = TRUE if valid == 1 else of[valid]
+                if not self.same(of[net], found[net], conflicts, matters):
+                    return self.block.net_name(net)
+        return None
+
+
+def at_most(literals: Literals, bits: Sequence[int], bound: int) -> int:
+    """Whether unsigned bits, the lowest first, are no more than a bound; of the bound so many bits count."""
+    found = TRUE
+    for place, bit in enumerate(bits):
+        found = literals.either(-bit, found) if bound >> place & 1 else literals.both(-bit, found)
+    return found
+
+
+def looked_up(literals: Literals, select: Sequence[int], values: Sequence[int]) -> int:
+    """The value of the number that ``select`` is, the lowest bit first; past the end the last one's."""
+    if not select:
+        return values[0]
+    half = 1 << (len(select) - 1)
+    low, high = values[:half], values[half:] or values[-1:]
+    return literals.choose(select[-1], looked_up(literals, select[:-1], high), looked_up(literals, select[:-1], low))

@@ -1,0 +1,194 @@
+"""A scalar stage beside itself with a fault: it runs from ``start`` for as long as its schedule says.
+
+What its neighbours promise: no start before the token (and a cycle more, which ``free`` takes), a layer that stays,
+sums and fields in the range that the generator derived for them, and so together that what is computed of them is in its
+(no deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset may come at
+any time. In a run all control is constant, so of most of the circuit nothing is left; behind it what it found stands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hwnorm.check.proof import QUICK, THOROUGH, TIMEOUT_S, Layers, Proof, Range
+from hwnorm.gates import Mutant, Netlist
+from hwnorm.gates.clauses import TRUE
+from hwnorm.gates.unrolling import Values
+from hwnorm.rtl.cells import Kind
+from hwnorm.rtl.stage import StageBlock
+
+
+@dataclass(frozen=True)
+class Known:
+    """In which range a value is in a run: one that stands in a cycle, or comes bit by bit from there on, the lowest
+    first, through one register."""
+
+    label: str  # of its nets
+    cycle: int
+    width: int
+    values: Range
+
+    @property
+    def signed(self) -> bool:
+        return self.values.lo < 0
+
+    def bits(self, frames: Sequence[Values], labels: Mapping[str, Sequence[int]]) -> list[int]:
+        """None where the netlist has no such nets."""
+        nets = labels.get(self.label, ())
+        if len(nets) == self.width:
+            return [frames[self.cycle][net] if net > 1 else TRUE if net else -TRUE for net in nets]
+        return [frame[nets[0]] for frame in frames[self.cycle :][: self.width]] if len(nets) == 1 else []
+
+
+@dataclass
+class _Phase:
+    """States from which a stage may start: what is known of them, and what it does then."""
+
+    known: Values
+    frames: list[Values] = field(default_factory=list)  # a run
+    end: Values = field(default_factory=dict)
+    before: Values = field(default_factory=dict)  # a cycle without a start, before it
+    behind: Values = field(default_factory=dict)  # and behind it
+
+
+class StageProof(Proof):
+    def __init__(
+        self,
+        netlist: Netlist,
+        instance: str,
+        faults: Sequence[Mutant],
+        latency: int,
+        captured: Mapping[str, Range],
+        layer: Layers,
+        known: Sequence[Known] = (),
+    ) -> None:
+        """``captured``: ports. ``known``: of what is computed."""
+        super().__init__(netlist, instance, faults)
+        f, ports = self.literals, self.block.inputs
+        self.length = latency + 2
+        self._token = latency + 1  # the cycle in which it is there
+        self._layer = self.layers(layer)
+        self._group: Values = {}
+        for name, values in captured.items():
+            if name in ports:
+                found, limits = self.drawn(ports[name], values)
+                self._group |= found
+                self.assumed += limits
+        (self._reset,), (self._start,) = ports["rst"], ports["start"]
+        self._always = dict.fromkeys(self.nets(["free", "token", "result_valid"]), 1)
+        self._data = {net: 1 for nets in self.block.outputs.values() for net in nets if net > 1}
+        everything = {**self.unknown, **self.inputs({self._reset: TRUE})}
+        self._broken_off = self.unrolling.settle(f, everything)
+        after = self.unrolling.after(self._broken_off)
+        fresh = {s: v for s, v in after.items() if abs(v) == TRUE and self.initial.get(s) == v}
+        self.phases = [_Phase(fresh)]
+        end = self._run(self.phases[0])
+        self.phases.append(_Phase({s: v for s, v in end.items() if abs(v) == TRUE}))
+        done = self.phases[1]
+        while True:
+            end = self._run(done)
+            kept = {s: v for s, v in done.known.items() if end[s] == v}
+            if len(kept) == len(done.known):
+                break
+            done.known = kept
+        for phase in self.phases:
+            for value in known:
+                bits = value.bits(phase.frames, self.block.labels)
+                if len(bits) == value.width:  # or it is not all there when the stage is done
+                    self.assumed += self.within(bits, value.values, value.signed)
+        for phase in self.phases:
+            self._end = time.process_time() + TIMEOUT_S
+            try:
+                phase.behind, _ = self._resting(phase.end, QUICK)
+            except TimeoutError:
+                phase.behind, _ = self._resting(phase.end)
+
+    def _resting(self, known: Values, conflicts: int = 0) -> tuple[Values, Values]:
+        """A cycle without a start, and what of the known stays so in any number of them: it is seen, or proven."""
+        while True:
+            given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **self._layer})
+            frame = self.unrolling.settle(self.literals, {**self.unknown, **known, **given})
+            after = self.unrolling.after(frame)
+            kept = {
+                s: v for s, v in known.items() if after[s] == v or (conflicts and self.same(after[s], v, conflicts))
+            }
+            if len(kept) == len(known):
+                return frame, known
+            known = kept
+
+    def _run(self, phase: _Phase) -> Values:
+        """Most of what a run leaves stands behind it; for the next one's beginning only what is constant is taken from
+        there, as it is of another group."""
+        phase.before, phase.known = self._resting(phase.known)
+        states, phase.frames = {**self.unknown, **phase.known}, []
+        for cycle in range(self.length):
+            given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._group)}
+            given[self._start] = -TRUE if cycle else TRUE
+            phase.frames.append(self.unrolling.settle(self.literals, {**states, **self.inputs(given)}))
+            states = self.unrolling.after(phase.frames[-1])
+        phase.end = states
+        return states
+
+    def shows(self, number: int) -> str | None:
+        unset = {state for state in self.unrolling.states if state not in self.initial}
+        self._apart: list[set[int]] = [set(unset), set()]
+        before = -1
+        while (now := sum(map(len, self._apart))) != before:
+            before = now
+            seen = next(filter(None, self._round(number)), None)
+            if seen is not None:
+                return seen
+        return None
+
+    def _round(self, number: int) -> Iterator[str | None]:
+        ever = set[int]()
+        for which, phase in enumerate(self.phases):
+            if which == 0:
+                yield self._rests(number, phase.before, 0, ever)
+            states = self._states(self._apart[which])
+            for cycle, of in enumerate(phase.frames):
+                found = self.unrolling.beside(self.literals, of, number, states)
+                deciding = cycle >= self._token
+                yield self.seen(of, found, self._always, THOROUGH)
+                if deciding:
+                    yield self.seen(of, found, self._data, THOROUGH)
+                states = self.becomes(of, found, THOROUGH if cycle >= self._token - 1 else QUICK)
+                ever |= states.keys()
+            self._apart[1] |= states.keys()
+            yield self._rests(number, phase.behind, 1, ever)
+        of = self._broken_off
+        found = self.unrolling.beside(self.literals, of, number, self._states(ever))
+        self._apart[0] |= self.becomes(of, found, QUICK).keys()
+
+    def _rests(self, number: int, of: Values, which: int, ever: set[int]) -> str | None:
+        apart = self._apart[which]
+        while True:
+            found = self.unrolling.beside(self.literals, of, number, self._states(apart))
+            seen = self.seen(of, found, self._data if which else self._always, THOROUGH)
+            more = self.becomes(of, found, QUICK).keys() - apart
+            apart |= more
+            ever |= apart
+            if seen or not more:
+                return seen
+
+    def _states(self, apart: Iterable[int]) -> Values:
+        return {state: self.other[state] for state in apart}
+
+
+def known_of(instance: str, stage: StageBlock) -> list[Known]:
+    """Ranges of what a stage computes that its operands' do not tell: of sums that run those that any group keeps, of
+    what a serial unit found those of its contract."""
+    plan, found = stage.plan, list[Known]()
+    for cell in plan.cells:
+        base, shift = plan.unshifted(cell)
+        values = Range(-(-cell.lo >> shift), cell.hi >> shift)
+        if base is not cell and base in plan.serial and base.kind in (Kind.ADD, Kind.SUB):
+            if (values.lo, values.hi) != (base.lo, base.hi):
+                label = f"{instance}.{stage.names.of(base)}_bit"
+                found.append(Known(label, plan.ready[base] + 1, base.format.width, values))
+        elif cell.kind is Kind.PORT and cell not in plan.serial:
+            label = f"{instance}.{stage.names.of(cell)}"
+            found.append(Known(label, plan.ready[cell] + 1, cell.format.width, Range(cell.lo, cell.hi)))
+    return found

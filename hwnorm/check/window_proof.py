@@ -1,0 +1,99 @@
+"""Anything but a stage beside itself with a fault: some cycles under whatever inputs; equal so long, equal for ever.
+
+A pipeline without feedback needs as many cycles as it is deep. Data are looked at while their ``valid`` is high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
+from hwnorm.gates import Mutant, Netlist
+from hwnorm.gates.unrolling import Values
+
+NO_LAYERS = Layers({})
+NO_OPERANDS: Mapping[str, tuple[Range, Sequence[str]]] = {}
+
+
+class WindowProof(Proof):
+    def __init__(
+        self,
+        netlist: Netlist,
+        instance: str,
+        faults: Sequence[Mutant],
+        cycles: int,
+        shown: Mapping[str, str],
+        layer: Layers = NO_LAYERS,
+        operands: Mapping[str, tuple[Range, Sequence[str]]] = NO_OPERANDS,
+    ) -> None:
+        """``shown``: outputs, and of each the one-bit output that says when it matters, or "". ``operands``: of a port
+        its range while ``valid`` and ``first`` are high, and the registers that it is copied to then."""
+        super().__init__(netlist, instance, faults)
+        self._operands = operands
+        self._layer = self.layers(layer)
+        outputs = self.block.outputs
+        self._shown = dict(self.unrolling.told)
+        for name, when in shown.items():
+            for net in self.nets([name]):
+                self._shown[net] = outputs[when][0] if when in outputs and self._shown.get(net) != 1 else 1
+        named = set(self.nets(shown))
+        self._shown |= {net: 1 for net in self.nets(outputs) if net not in named and not shown}
+        copies: Values = {}
+        for values, names in operands.values():
+            for name in names:
+                nets = self.block.labels.get(name, ())
+                if set(self.unrolling.states).issuperset(nets):
+                    found, known = self.drawn(nets, Range(min(values.lo, 0), max(values.hi, 0)))
+                    copies |= found
+                    self.assumed += known
+        self._window = self._frames({**self.unknown, **copies}, cycles)
+        self._beginning = self._frames({**self.unknown, **self.initial}, cycles)
+
+    def _frames(self, states: Values, cycles: int) -> list[Values]:
+        f, ports, frames = self.literals, self.block.inputs, list[Values]()
+        for _ in range(cycles):
+            given = dict(self._layer)
+            begins = f.fresh()
+            if self._operands:
+                given |= {ports[name][0]: f.fresh() for name in ("valid", "first")}
+                begins = f.both(*(given[ports[name][0]] for name in ("valid", "first")))
+            for name, (values, _) in self._operands.items():
+                found, known = self.drawn(ports.get(name, ()), values)
+                given |= found
+                self.assumed += [f.either(-begins, limit) for limit in known]
+            frames.append(self.unrolling.settle(f, {**states, **self.inputs(given)}))
+            states = self.unrolling.after(frames[-1])
+        return frames
+
+    def shows(self, number: int) -> str | None:
+        apart = {state for state in self.unrolling.states if state not in self.initial}
+        before = -1
+        while len(apart) != before:
+            before = len(apart)
+            seen = self._begin(number, apart) or self._go_on(number, apart)
+            if seen is not None:
+                return seen
+        return None
+
+    def _begin(self, number: int, apart: set[int]) -> str | None:
+        """From power-on as many cycles as the other takes to be equal."""
+        states = {state: self.other[state] for state in apart if state not in self.initial}
+        for of in self._beginning:
+            found = self.unrolling.beside(self.literals, of, number, states)
+            seen = self.seen(of, found, self._shown, THOROUGH)
+            if seen:
+                return seen
+            states = self.becomes(of, found, QUICK)
+            apart |= states.keys()
+        return None
+
+    def _go_on(self, number: int, apart: set[int]) -> str | None:
+        """What is not apart was equal so long, and is."""
+        states = {state: self.other[state] for state in apart}
+        for of in self._window[:-1]:
+            found = self.unrolling.beside(self.literals, of, number, states)
+            states = {s: v for s, v in self.unrolling.apart_after(found).items() if s in apart}
+        of = self._window[-1]
+        found = self.unrolling.beside(self.literals, of, number, states)
+        apart |= self.becomes(of, found, QUICK).keys()
+        return self.seen(of, found, self._shown, THOROUGH)
