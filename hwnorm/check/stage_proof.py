@@ -1,8 +1,8 @@
 """A scalar stage beside itself with a fault: it runs from ``start`` for as long as its schedule says.
 
 What its neighbours promise: no start before the token (and a cycle more, which ``free`` takes), a layer that stays,
-sums and fields in the range that the generator derived for them, and so together that what is computed of them is in its
-(no deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset may come at
+sums and fields in the range that the generator derived for them, and so together that what is computed of them is in
+its (no deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset may come at
 any time. In a run all control is constant, so of most of the circuit nothing is left; behind it what it found stands.
 """
 
