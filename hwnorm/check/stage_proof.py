@@ -2,8 +2,9 @@
 
 What its neighbours promise: no start before the token (and a cycle more, which ``free`` takes), a layer that stays,
 sums and fields in the range that the generator derived for them, and so together that what is computed of them is in
-its (no deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset may come at
-any time. In a run all control is constant, so of most of the circuit nothing is left; behind it what it found stands.
+its own (no deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset
+may come at any time. In a run all control is constant, so of most of the circuit nothing is left; behind it what it
+found stands.
 """
 
 from __future__ import annotations
