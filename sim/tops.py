@@ -7,6 +7,7 @@ of its AXI4-Stream wrapper; whoever drives or checks a channel need not know whi
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -114,7 +115,7 @@ class Wiring:
             yield Transfer(tuple(values), tuple(masks), tuple(places), group.name, first)
 
 
-class Top:
+class Top(ABC):
     """What both tops have in common: beats in and out, and in which order a host sends."""
 
     clock, reset, reset_active = "clk", "rst", 1
@@ -162,18 +163,18 @@ class Top:
             rows[name] = data + [rng.getrandbits(width) for _ in range(noise)]
         return wiring.beats(group, rows, count, exact=False)
 
-    def wiring(self, prefix: str) -> Wiring:
-        raise NotImplementedError
+    @abstractmethod
+    def wiring(self, prefix: str) -> Wiring: ...
 
-    def _beats_channel(self, prefix: str) -> Channel:
-        raise NotImplementedError
+    @abstractmethod
+    def _beats_channel(self, prefix: str) -> Channel: ...
 
+    @abstractmethod
     def _words(self, groups: Sequence[Group]) -> list[Channel]:
         """Layers and groups' fields: layer, its groups, next layer."""
-        raise NotImplementedError
 
-    def _results(self, groups: Sequence[Group]) -> list[Channel]:
-        raise NotImplementedError
+    @abstractmethod
+    def _results(self, groups: Sequence[Group]) -> list[Channel]: ...
 
     def packets(self, groups: Sequence[Group]) -> Iterable[tuple[str, Group]]:
         """Which of the streams of words (layer, group) is sent when."""

@@ -153,7 +153,6 @@ def with_epsilon(engine: Engine, call: Call, rng: np.random.Generator) -> Call:
         return call
     assert callable(node.value) and node.bound is not None
     _, most = node.bound(engine.precision.bits, engine.max_elements)
-    whole = float(node.value(replace(call.setting, eps=1.0)))  # of an epsilon of 1
-    return replace(
-        call, setting=replace(call.setting, eps=2.0 ** rng.uniform(-1, np.log2(most)) / whole if whole else 0.0)
-    )
+    held = 2.0 ** rng.uniform(-1, np.log2(most))
+    whole = float(node.value(replace(call.setting, eps=1.0)))  # what an epsilon of 1 is there
+    return replace(call, setting=replace(call.setting, eps=held / whole if whole else 0.0))

@@ -142,9 +142,7 @@ def call_of(
     """Groups with parameters, running statistics, flags or a gradient drawn for them. ``data``: others than ours; the
     running statistics are those of the groups then."""
     farthest = data is None and rng.random() < 0.125  # all that takes a result far beyond its format at once
-    x = (data or data_of)(rng, engine.precision.bits, groups, m)
-    if farthest:
-        x = outliers(rng, engine.precision.bits, groups, m)
+    x = (data or (outliers if farthest else data_of))(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
         arguments = dict(affine(engine, m if engine.norm.affine == "element" else groups, rng))

@@ -36,7 +36,7 @@ class Known:
         return self.values.lo < 0
 
     def bits(self, frames: Sequence[Values], labels: Mapping[str, Sequence[int]]) -> list[int]:
-        """None where the netlist has no such nets."""
+        """None at all where the netlist has no such nets, fewer where a run ends before."""
         nets = labels.get(self.label, ())
         if len(nets) == self.width:
             return [frames[self.cycle][net] if net > 1 else TRUE if net else -TRUE for net in nets]

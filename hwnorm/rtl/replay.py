@@ -17,18 +17,6 @@ from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
 
-def counting(block: Block, name: str, depth: int, step: Any, first: int = 0) -> Any:
-    """An address that runs around."""
-    value = block.register(name, range(depth), init=first, reset_less=False)
-    with block.m.If(step):
-        block.m.d.sync += value.eq(one_further(value, depth))
-    return value
-
-
-def one_further(value: Any, depth: int) -> Any:
-    return Mux(value == depth - 1, 0, value + 1) if depth & (depth - 1) else (value + 1)[: len(value)]
-
-
 class Order:
     """In which the addresses of a memory come by. Whom they serve does not mind, as long as writing and reading follow
     the same one: so of a power of two it is that of a shift register with feedback, without a carry, which leaves one
@@ -40,12 +28,12 @@ class Order:
         self.lfsr = Lfsr(bits) if depth == 1 << bits and bits in TAPS else None
         self.places = depth - 1 if self.lfsr else depth
 
+    def place(self, number: int) -> int:
+        return self.lfsr.compute(1, number) if self.lfsr else number
+
     def address(self, block: Block, name: str, step: Any, ahead: int = 0) -> Any:
         """A register that moves on by ``step`` and begins so many places ahead of others."""
-        if self.lfsr is None:
-            return counting(block, name, self.depth, step, ahead)
-        first = self.lfsr.compute(1, ahead)
-        value = block.register(name, self.lfsr.width, init=first, reset_less=False)
+        value = block.register(name, range(self.depth), init=self.place(ahead), reset_less=False)
         with block.m.If(step):
             block.m.d.sync += value.eq(self.following(value))
         return value
@@ -53,13 +41,16 @@ class Order:
     def near_and_far(self, block: Block, name: str, step: Any) -> tuple[Any, Any]:
         """The next address, for whoever compares it, and the address, which only a memory sees: it may lie far off."""
         near = self.address(block, f"next_{name}", step, 1)
-        far = block.register(name, len(near), init=1 if self.lfsr else 0, reset_less=False)
+        far = block.register(name, range(self.depth), init=self.place(0), reset_less=False)
         with block.m.If(step):
             block.m.d.sync += far.eq(near)
         return near, far
 
     def following(self, address: Any) -> Any:
-        return self.lfsr.following(address) if self.lfsr else one_further(address, self.depth)
+        if self.lfsr:
+            return self.lfsr.following(address)
+        further = (address + 1)[: len(address)]
+        return further if self.depth == 1 << len(address) else Mux(address == self.depth - 1, 0, further)
 
 
 class Space(Block):

@@ -20,7 +20,7 @@ from amaranth.lib.memory import Memory
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
-from hwnorm.rtl.replay import Space, counting
+from hwnorm.rtl.replay import Space
 from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
 from hwnorm.units.lfsr import TAPS, Lfsr
@@ -216,7 +216,10 @@ class TableBlock(Block):
         """The value that stands at a depth, as bits. Counting starts at the least one, and comes back to it: a table is
         filled whole."""
         least = self.size // 2 if self.stream.format.signed else 0
-        return counting(self, f"value_{depth}", self.size, self.at("valid", depth), least)
+        value = self.register(f"value_{depth}", range(self.size), init=least, reset_less=False)
+        with self.m.If(self.at("valid", depth)):
+            self.m.d.sync += value.eq(value + 1)
+        return value
 
     def _tell(self) -> None:
         m = self.m
