@@ -45,7 +45,7 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
     for block in range(max(streams // TOGETHER, 1)):
         given, taken, pause = pattern = PATTERNS[block % len(PATTERNS)]
         left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
-        batches: list[tuple[Batch, int]] = []
+        batches: list[tuple[list[Batch], int]] = []  # of a stream's groups in turn, and how many these are
         wrong = block % 2 == 1
         first = int(bool(pause))  # batches that are there to fill the design; another length empties it first
         for m in _lengths(design, rng):
@@ -53,25 +53,32 @@ def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cy
             if len(batches) < first:
                 m, each = _run(design, rng, pause)
             error = _wrong(design, rng) if wrong and len(batches) == 1 else 0
-            m, each = (design.engine.max_elements, 1) if error else (m, each)
+            m, each = (design.engine.max_elements, 3) if error else (m, each)
             beats = -(-m // design.lanes)
             left -= each * max(beats, plan.min_beats) + len(plan.sweeps) * beats + plan.overhead
             if left < 0 and len(batches) > 1:
                 break
             call = call_of(design.engine, design.direction, m, each * TOGETHER, rng)
             groups = groups_of(call, design, layouts, "random", count)
-            if error:
-                groups = replace(groups, wrong=error)
-            batches.append((batch_of(groups, layouts), each))
+            in_turn = [batch_of(groups, layouts)]
+            if error:  # between right ones of its layer, which are inside with it
+                in_turn += [batch_of(replace(groups, wrong=error), layouts), *in_turn]
+            batches.append((in_turn, each))
             count += groups.count
         for s in range(TOGETHER):
             behind = (first + rng.permutation(len(batches) - first)).tolist()
             if s % 2:  # one layer after the other: what else changes within it, changes without a pause
-                behind.sort(key=lambda k: batches[k][0].groups.m)
-            order = [*range(first), *behind]
-            draw.sequences.append([(b, s * each, (s + 1) * each) for b, each in (batches[k] for k in order)])
+                behind.sort(key=lambda k: batches[k][0][0].groups.m)
+            ordered = (batches[k] for k in [*range(first), *behind])
+            draw.sequences.append([segment for in_turn, each in ordered for segment in _segments(in_turn, each, s)])
             draw.stalls.append(pattern)
     return draw
+
+
+def _segments(in_turn: list[Batch], each: int, s: int) -> list[Segment]:
+    """The groups of stream ``s``, as many of each batch."""
+    step = each // len(in_turn)
+    return [(batch, at, at + step) for batch, at in zip(in_turn, range(s * each, (s + 1) * each, step), strict=True)]
 
 
 def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Generator, count: int) -> Batch:

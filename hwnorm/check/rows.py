@@ -43,6 +43,7 @@ def encode(values: Ints, width: int) -> Bytes:
 def batch_of(groups: Groups, layouts: Sequence[Layout]) -> Batch:
     rows: dict[str, Bytes] = {}
     care: dict[str, Bytes] = {}
+    exact = _exact(groups, layouts)
     for layout in layouts:
         match layout.prefix:
             case "layer":
@@ -52,13 +53,20 @@ def batch_of(groups: Groups, layouts: Sequence[Layout]) -> Batch:
             case "result":
                 told = {"length_error": np.full(groups.count, int(groups.wrong != 0))}
                 rows["result"] = _one(layout, {**groups.result, **told}, groups.count)
-                unknown = [f for f in layout.fields if groups.wrong < 0 and f.name != "length_error"]
+                unknown = [f for f in layout.fields if not exact and f.name != "length_error"]
                 care["result"] = _without(layout, rows["result"].shape[1], unknown)
             case _:
                 rows[layout.prefix] = _beats(layout, groups)
                 if not layout.driven:
-                    care[layout.prefix] = _kept(layout, groups, rows[layout.prefix].shape[1])
+                    care[layout.prefix] = _kept(layout, groups.m, rows[layout.prefix].shape[1], exact)
     return Batch(groups, rows, care)
+
+
+def _exact(groups: Groups, layouts: Sequence[Layout]) -> bool:
+    """Whether results are promised: of a group that is cut at its own last element, but not in the beat where that
+    stands (which is whole, as more follow), nor of one that is filled up."""
+    whole = groups.m % max(one.lanes for one in layouts) == 0 or not any(one.driven and one.keep for one in layouts)
+    return groups.wrong == 0 or (groups.wrong > 0 and whole)
 
 
 def _one(layout: Layout, values: Mapping[str, Ints], count: int) -> Bytes:
@@ -89,7 +97,8 @@ def _beats(layout: Layout, groups: Groups) -> Bytes:
     if layout.keep is not None:
         full, tail = (1 << lanes) - 1, (1 << (m - (beats - 1) * lanes)) - 1
         row[:, :, layout.keep.bytes] = _bits(full, layout.keep)
-        row[:, beats - 1 : beats, layout.keep.bytes] = _bits(tail, layout.keep)
+        if extra <= 0:
+            row[:, beats - 1 : beats, layout.keep.bytes] = _bits(tail, layout.keep)
     return row
 
 
@@ -98,15 +107,14 @@ def _bits(value: int, signal: Signal) -> Bytes:
     return np.frombuffer(value.to_bytes(size, "little"), np.uint8)
 
 
-def _kept(layout: Layout, groups: Groups, beats: int) -> Bytes:
+def _kept(layout: Layout, m: int, beats: int, exact: bool) -> Bytes:
     """Ones at the bits of an output that are promised: not those of lanes that carry no element."""
     lanes, care = layout.lanes, np.zeros((1, beats, layout.size), np.uint8)
     for b in range(beats):
-        live = min(lanes, groups.m - b * lanes)
+        live = min(lanes, m - b * lanes) if exact else 0
         for f in layout.fields:
-            count = 0 if groups.wrong < 0 else live
-            care[0, b, f.bytes] = _bits((1 << (count * f.width)) - 1, f)
-    for flag in (layout.last, layout.keep):
+            care[0, b, f.bytes] = _bits((1 << (live * f.width)) - 1, f)
+    for flag in (layout.last, layout.keep if exact else None):
         if flag is not None:
             care[0, :, flag.bytes] = _bits((1 << flag.bits) - 1, flag)
     return care

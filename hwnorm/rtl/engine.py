@@ -250,7 +250,14 @@ class EngineBlock(Block):
                 for name in ("last_beat", "last_lane"):
                     port = control.inputs.get(name)
                     if port is not None:
-                        m.d.comb += port.eq(given[name])
+                        m.d.comb += port.eq(self._length(sweep, name, given[name]))
+
+    def _length(self, sweep: SweepBlock | TableBlock, name: str, given: Any) -> Any:
+        """Of the group that the control waits for."""
+        if not isinstance(sweep, TableBlock):
+            return given
+        self.m.d.comb += sweep.inputs[name].eq(given)
+        return sweep.lengths[name]
 
     def _group_valid(self) -> Any:
         if "group_valid" not in self.inputs:

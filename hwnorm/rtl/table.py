@@ -14,10 +14,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
 from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.rtl.control import counter
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
 from hwnorm.rtl.replay import Space
@@ -86,6 +87,7 @@ class TableBlock(Block):
         self._chains: dict[tuple[str, int], Any] = {}
         self._fill_control()
         self._fill()
+        self.lengths = {} if shape.fixed else self._lengths(shape)
         self._look_up()
         self.place("lane", self.lane)
 
@@ -159,6 +161,25 @@ class TableBlock(Block):
             m.d.comb += port.eq(self.layer[cell])
         m.d.comb += self.release.eq(self.at("first", plan.released_at + 1))  # not the strobe that the lane starts with
         m.d.comb += self.filled.eq(self.at("last", plan.writes_at + self.spread))
+
+    def _lengths(self, shape: Shape) -> dict[str, Any]:
+        """What the control has to know of the group whose table it waits for, as the stage had it when that table was
+        begun: by now it may hold a later group's. The youngest are in front; ``oldest`` is where the control reads."""
+        m, oldest = self.m, Signal(range(TABLES), name="oldest_length", init=TABLES - 1)
+        with m.If(self.release != self.arm):
+            m.d.sync += oldest.eq(oldest + Mux(self.release, 1, Const(-1)))
+        widths = {"last_beat": counter(shape.max_beats)}
+        if shape.partial:
+            widths["last_lane"] = counter(shape.lanes)
+        found = {}
+        for name, width in widths.items():
+            waiting = [self.register(f"{name}_{place}", width) for place in range(TABLES)]
+            with m.If(self.release):
+                m.d.sync += waiting[0].eq(self.input(name, width))
+                m.d.sync += [late.eq(early) for early, late in pairwise(waiting)]
+            found[name] = self.output(f"{name}_told", width)
+            m.d.comb += found[name].eq(Array(waiting)[oldest])
+        return found
 
     # Looking up
 

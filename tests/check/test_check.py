@@ -56,11 +56,17 @@ def designs() -> Iterator[object]:
 
 
 def folder(
-    path: Path, norm: str = "l1", direction: str = "forward", lanes: int = 4, external: bool = False, **engine: object
+    path: Path,
+    norm: str = "l1",
+    direction: str = "forward",
+    lanes: int = 4,
+    external: bool = False,
+    apply: str = "auto",
+    **engine: object,
 ) -> Folder:
     """As ``gen-rtl`` makes it."""
-    made = Design(Engine(norm, **{"bits": 8, **(engine or {"max_elements": 13})}), direction, lanes, external)  # type: ignore[arg-type]
-    write_folder(path, emit(made, "engine", "test"))
+    asked = Engine(norm, **{"bits": 8, **(engine or {"max_elements": 13})})  # type: ignore[arg-type]
+    write_folder(path, emit(Design(asked, direction, lanes, external, apply=apply), "engine", "test"))
     ((place, about),) = manifest.read(path)
     return check_manifest(place, about)
 
@@ -187,6 +193,19 @@ def test_a_queue_that_never_says_it_is_full_is_found(tmp_path: Path, monkeypatch
     monkeypatch.setattr(engine_block, "LateSpace", NeverFull)
     with pytest.raises(ToolFailed, match="y is"):
         check(folder(tmp_path / "d", "l2"), 0, 320, 3000)
+
+
+@pytest.mark.parametrize("forgets", [False, pytest.param(True, id="forgets")])
+def test_a_length_waits_for_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgets: bool) -> None:
+    """By then the stage may have begun with a group that is too long: the last beat of the one before is not whole."""
+    if forgets:
+        monkeypatch.setattr(engine_block.EngineBlock, "_length", lambda engine, sweep, name, given: given)
+    made = folder(tmp_path / "d", lanes=3, apply="table", bits=4, max_elements=13)
+    if forgets:
+        with pytest.raises(ToolFailed, match="keep is 7, the reference has 1"):
+            check(made, 0, 320, 3000)
+    else:
+        check(made, 0, 320, 3000)
 
 
 def test_an_unknown_cell_is_named(copy: Path) -> None:

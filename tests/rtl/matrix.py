@@ -1,12 +1,12 @@
 """Every design that the bench has to pass: ``python tests/rtl/matrix.py`` runs them all, ``make regression`` too.
 
-Catalogue entry x form x direction x bits x lanes x length (given at run time, fixed, or fixed and looked up in a table
-where that can be), memories on chip; golden and random groups. The default forms at a run-time length come first.
-Entries that are the same hardware (with one sample or another, say; forms that differ in training alone, for inference)
-are run once: a result is kept in build/regression under a digest of the Verilog but for its comments, the vectors and
-the bench. After a change only the designs that are another now are run; and a run that was interrupted, or is repeated
-with the same sources, does not even generate what it has seen. Icarus, since it compiles at once: a design of this size
-is through before Verilator's is built. The subset that every test run does is here too.
+Catalogue entry x form x direction x bits x lanes x length (given at run time or fixed) x apply (as it comes, or looked
+up in a table where that can be), memories on chip; golden and random groups. The default forms at a run-time length
+come first. Entries that are the same hardware (with one sample or another, say; forms that differ in training alone,
+for inference) are run once: a result is kept in build/regression under a digest of the Verilog but for its comments,
+the vectors and the bench. After a change only the designs that are another now are run; and a run that was interrupted,
+or is repeated with the same sources, does not even generate what it has seen. Icarus, since it compiles at once: a
+design of this size is through before Verilator's is built. The subset that every test run does is here too.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def everything() -> list[Case]:
         for lanes in LANES
         for fixed in (False, True)
     ]
-    looked_up = [replace(case, table=True) for case in found if case.fixed and case.bits <= TABLE_BITS]
+    looked_up = [replace(case, table=True) for case in found if case.bits <= TABLE_BITS]
     found += [case for case in looked_up if case.design().plan.tabulated]
     return sorted(found, key=lambda case: case.fixed or case.form != next(iter(CATALOG[case.norm].forms)))
 
@@ -137,7 +137,8 @@ def subset() -> list[Case]:
         Case("range", "two-sweep", "forward", 8, 1, external=True),
         *(Case("l2", "one-pass", "forward", 8, p, f, elements=n) for p, f, n in ((1, False, 220), (4, True, 900))),
         Case("l1", "positive-part", "backward", 16, 1, True, elements=300),
-        *(Case(*path, 8, p, True, table=True) for path, p in zip(tabulated(), cycle((16, 4, 1, 16, 3)))),
+        *(Case(*path, 8, p, f, table=True) for path, p, f in zip(tabulated(), cycle((16, 4, 1, 16, 3)), fixed)),
+        Case("l1", "positive-part", "forward", 4, 3, table=True),
     ]  # fmt: skip
     return found
 
