@@ -12,7 +12,8 @@
 - Gatemate: LUTs of up to four inputs, adders and two-input muxes one; five inputs and wider muxes two.
 
 ``lutram`` is those of them that are memory. ``dsp`` is multipliers (Cyclone V, Arria 10 and Gowin put several into a
-block; Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two RAMB18.
+block; Gatemate builds each of its logic cells). ``bram`` is the smaller kind of a family's block RAMs: a RAMB36 is two
+RAMB18.
 
 For ECP5, what nextpnr adds to carry chains is counted with them (hwnorm/synth/feeds.py), and nextpnr's own counts are
 the totals where it has run: they are the same.
