@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hwnorm"
 LEVELS = {
-    **{"errors": 0, "files": 0, "fixed": 0},
+    **{"errors": 0, "files": 0, "fixed": 0, "cache": 0},
     **{"ir": 1, "units": 1, "network": 1, "synth": 1, "gates": 1},
     **{"norms": 2, "precision": 2, "schedule": 2},
     **{"views": 3, "engine": 3, "exact": 3, "operands": 3, "results": 3},

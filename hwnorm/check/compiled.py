@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from hwnorm.cache import cached
 from hwnorm.check.bench import Outcome, Stalls
 from hwnorm.check.folder import Folder
 from hwnorm.check.ports import Layout
 from hwnorm.check.queues import Queue
 from hwnorm.errors import MissingTool
-from hwnorm.gates.cache import cached
 from hwnorm.gates.flow import run_script, yosys
 from hwnorm.hls.simulate import compile_with
 

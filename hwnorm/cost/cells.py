@@ -45,8 +45,8 @@ class Energy:
 
 def measured(experiment: Experiment, library: str) -> dict[str, Any]:
     """``totals`` and ``parts`` (area, ff, clock, active by instance), ``mhz``, ``tools``; kept by content."""
+    from hwnorm import cache
     from hwnorm.check import power
-    from hwnorm.gates import cache
     from hwnorm.rtl import verilog
     from hwnorm.rtl.engine import EngineBlock
     from hwnorm.synth.liberty_files import library as read

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from hwnorm.cache import cached
 from hwnorm.errors import MissingTool, ToolFailed
-from hwnorm.gates.cache import cached
 from hwnorm.gates.netlist import Netlist
 
 LOG = logging.getLogger("hwnorm")

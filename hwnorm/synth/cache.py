@@ -1,7 +1,6 @@
 """Results by content: what went in is the key, so that nothing is ever out of date, and an interrupted run goes on.
 
-Kept under ``$HWNORM_CACHE``, else ``$XDG_CACHE_HOME/hwnorm``, else ``~/.cache/hwnorm``; an empty ``HWNORM_CACHE`` keeps
-nothing. A cache that cannot be read or written is an empty one.
+Beside what `hwnorm.cache` keeps, as JSON. A cache that cannot be read or written is an empty one.
 """
 
 from __future__ import annotations
@@ -14,15 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-
-def folder() -> Path | None:
-    chosen = os.environ.get("HWNORM_CACHE")
-    if chosen is not None:
-        return Path(chosen) if chosen else None
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwnorm"
-    except RuntimeError:  # no home
-        return None
+from hwnorm.cache import folder
 
 
 def key(*parts: str) -> str:

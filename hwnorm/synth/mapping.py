@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hwnorm.cache import cached
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.gates import Cell, Library, Netlist
-from hwnorm.gates.cache import cached
 from hwnorm.gates.logic import function
 from hwnorm.gates.tables import tables_of
 from hwnorm.synth.hierarchy import TOP_KEY, scopes, source_names

@@ -11,7 +11,7 @@ import pytest
 from gates.test_toggles import HAZARD, cell, module, port
 
 from hwnorm.errors import InputError, MissingTool, ToolFailed
-from hwnorm.gates import Delay, Netlist, cache, flow, lanes, netlist_of, pack, signed, synthesize, unpack
+from hwnorm.gates import Delay, Netlist, flow, lanes, netlist_of, pack, signed, synthesize, unpack
 
 A, Y = port("input", 2), port("output", 3)
 
@@ -190,22 +190,3 @@ def test_no_yosys_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow.shutil, "which", lambda name: None)
     with pytest.raises(MissingTool, match="pip install pyosys"):
         flow.yosys()
-
-
-def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HWNORM_CACHE", str(tmp_path / "cache"))
-    made = []
-
-    def make() -> bytes:
-        made.append(1)
-        return b"result"
-
-    for parts in (("a", "bc"), ("a", "bc"), ("ab", "c")):
-        assert cache.cached("kind", parts, make) == b"result"
-    assert len(made) == 2
-    for path in (tmp_path / "cache" / "kind").iterdir():
-        path.write_bytes(b"spoilt")
-    assert cache.cached("kind", ("a", "bc"), make) == b"result" and len(made) == 3
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HWNORM_CACHE", str(tmp_path / "file"))  # a folder that cannot be made
-    assert cache.cached("kind", ("a",), make) == b"result"

@@ -5,8 +5,9 @@ up in a table where that can be), memories on chip; golden and random groups. Th
 come first. Entries that are the same hardware (with one sample or another, say; forms that differ in training alone,
 for inference) are run once: a result is kept in build/regression under a digest of the Verilog but for its comments,
 the vectors and the bench. After a change only the designs that are another now are run; and a run that was interrupted,
-or is repeated with the same sources, does not even generate what it has seen. Icarus, since it compiles at once: a
-design of this size is through before Verilator's is built. The subset that every test run does is here too.
+or is repeated with the same sources, does not even generate what it has seen. Verilator for the largest, Icarus for all
+others: it compiles at once, and most are through before Verilator's are built. The subset that every test run does is
+here too.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def tabulated() -> Iterator[tuple[str, str, str]]:
 
 def everything() -> list[Case]:
     found = [
-        Case(*path, bits, lanes, fixed)
+        Case(*path, bits, lanes, fixed, simulator="verilator" if lanes == max(LANES) and not fixed else "icarus")
         for path in datapaths()
         for bits in BITS
         for lanes in LANES

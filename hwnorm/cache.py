@@ -1,5 +1,8 @@
-"""Results that take long to make, kept by the content they were made from. A cache that cannot be read or written is
-as good as none."""
+"""Results that take long to make, kept by the content they were made from.
+
+Under ``$HWNORM_CACHE``, else in the user's folder for caches; an empty ``HWNORM_CACHE`` keeps nothing. A cache that
+cannot be read or written is as good as none.
+"""
 
 from __future__ import annotations
 
