@@ -26,7 +26,7 @@ ONLY_IN = {  # an optional package, and the rooms or files that may import it
     "torch": ("network/torch_",),
     "onnx": ("network/onnx_",),
     "numba": ("views/compiled.py",),
-    "print": ("cli.py", "report/"),
+    "print": ("cli/", "report/"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

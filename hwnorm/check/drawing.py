@@ -99,27 +99,35 @@ def stalls_of(patterns: Sequence[tuple[float, float, int]], design: Design) -> S
 
 def pause_of(design: Design, kind: int) -> int:
     """Cycles in which so many groups come as all sweeps and the queue of an output can hold, if that takes not long."""
-    return min(_filling(design, kind) * max(design.plan.min_beats, _beats(design, kind)), LONGEST_PAUSE)
+    least, most = _beats(design, kind)
+    return min(_filling(design, least) * max(design.plan.min_beats, most), LONGEST_PAUSE)
 
 
-def _beats(design: Design, kind: int) -> int:
-    return 1 if kind == MANY and design.engine.elements is None else design.plan.shape.max_beats
+def _beats(design: Design, kind: int) -> tuple[int, int]:
+    """Of the groups that fill a design: the fewest, and the most."""
+    most = design.plan.shape.max_beats
+    return (most, most) if design.engine.elements is not None else (1, 1) if kind == MANY else (min(2, most), most)
 
 
-def _filling(design: Design, kind: int) -> int:
-    """How many groups are inside when there is no more room, and one."""
-    plan, beats = design.plan, _beats(design, kind)
+def _filling(design: Design, beats: int) -> int:
+    """How many groups of so many beats are inside when there is no more room, and one."""
+    plan = design.plan
     deepest = max((plan.output_depth(s.number) for s in plan.sweeps if s.writes), default=0)
     return len(plan.stages) + 2 * len(plan.sweeps) + -(-deepest // beats) + 1
 
 
 def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]:
     """The length and number of groups that fill the design while nobody takes anything; of long ones twice, as the
-    first pause may be half over."""
-    most = design.engine.max_elements
-    if kind == LONG or design.engine.elements is not None:
-        return most, 2 * _filling(design, kind)
-    return int(rng.integers(1, min(design.lanes, most) + 1)), _filling(design, kind)
+    first pause may be half over. They are not all the longest: where these fill a queue to the last place, others stand
+    still with a group half out."""
+    most, lanes = design.engine.max_elements, design.lanes
+    if design.engine.elements is not None:
+        m = most
+    elif kind == LONG:
+        m = most if rng.random() < 0.5 else int(rng.integers(min(lanes + 1, most), most + 1))
+    else:
+        m = int(rng.integers(1, min(lanes, most) + 1))
+    return m, (2 if kind == LONG else 1) * _filling(design, -(-m // lanes))
 
 
 def _lengths(design: Design, rng: np.random.Generator) -> Iterator[int]:

@@ -33,10 +33,11 @@ class Range:
 @dataclass(frozen=True)
 class Layers:
     """The ports of registers by their names, and what they may hold together; a name in no word: anything, if it
-    stays."""
+    stays. ``ranges``: of each layer's words, those of other ports while it is loaded."""
 
     ports: Mapping[str, str]
     words: Sequence[Mapping[str, int]] = ()
+    ranges: Sequence[Mapping[str, Range]] = ()
 
 
 class Proof(ABC):
@@ -49,6 +50,8 @@ class Proof(ABC):
         self.unknown = {state: f.fresh() for state in self.unrolling.states}
         self.other = {state: f.fresh() for state in self.unrolling.states}
         self.assumed: list[int] = []
+        self.cases: list[int] = []  # of which one is true: each is decided for itself where all together are too hard
+        self._drawn_layers: list[int] = []
         init = self.unrolling.netlist.init
         self.initial = {s: TRUE if init[s] else -TRUE for s in self.unrolling.states if s in init}
         self._known: dict[int, tuple[bool, int]] = {}  # that it is false, or how hard that was tried
@@ -62,17 +65,29 @@ class Proof(ABC):
     def inputs(self, given: Mapping[int, int]) -> Values:
         return {net: given[net] if net in given else self.literals.fresh() for net in self.unrolling.inputs}
 
-    def drawn(self, nets: Sequence[int], values: Range) -> tuple[Values, list[int]]:
-        """Literals for a port, drawn in its range, and what says that they are in it."""
-        f, lo, hi = self.literals, values.lo, values.hi
-        few = [lo, hi, min(max(0, lo), hi)]
-        drawn = [f.draws.choice(few) if f.draws.random() < 0.2 else f.draws.randint(lo, hi) for _ in range(DRAWS)]
-        found: Values = {}
+    def drawn(self, nets: Sequence[int], values: Range, in_case: Sequence[Range] = ()) -> tuple[Values, list[int]]:
+        """Literals for a port, drawn in its range, and what says that they are in it. ``in_case``: in each case a range
+        of its own."""
+        drawn = [self._draw(in_case[case]) for case in self._drawn_layers] if in_case else None
+        drawn = drawn or [self._draw(values) for _ in range(DRAWS)]
+        return self._taken(nets, drawn, values, in_case)
+
+    def _draw(self, values: Range) -> int:
+        draws, few = self.literals.draws, [values.lo, values.hi, min(max(0, values.lo), values.hi)]
+        return draws.choice(few) if draws.random() < 0.2 else draws.randint(values.lo, values.hi)
+
+    def _taken(
+        self, nets: Sequence[int], drawn: Sequence[int], values: Range, in_case: Sequence[Range]
+    ) -> tuple[Values, list[int]]:
+        f, found = self.literals, dict[int, int]()
         for place, net in enumerate(nets):
             if net > 1 and net not in found:
                 found[net] = f.fresh(sum((value >> place & 1) << n for n, value in enumerate(drawn)))
-        bits = [found.get(net, TRUE if net else -TRUE) for net in nets]
-        return found, self.within(bits, values, signed=lo < 0)
+        bits, signed = [found.get(net, TRUE if net else -TRUE) for net in nets], values.lo < 0
+        limits = self.within(bits, values, signed)
+        for case, own in zip(self.cases, in_case, strict=False):
+            limits += [f.either(-case, limit) for limit in self.within(bits, own, signed)]
+        return found, limits
 
     def within(self, bits: Sequence[int], values: Range, signed: bool) -> list[int]:
         """What says that a number is in a range."""
@@ -90,8 +105,11 @@ class Proof(ABC):
         if not known_together:
             return found
         count = len(layer.words)
-        which, known = self.drawn(range(2, 2 + (count - 1).bit_length()), Range(0, count - 1))
+        self._drawn_layers = [f.draws.randrange(count) for _ in range(DRAWS)]
+        places = range(2, 2 + (count - 1).bit_length())
+        which, known = self._taken(places, self._drawn_layers, Range(0, count - 1), ())
         self.assumed += known
+        self.cases = [equal(f, list(which.values()), number) for number in range(count)]
         for name in ports.keys() & known_together:
             for place, net in enumerate(ports[name]):
                 bits = [TRUE if words[name] >> place & 1 else -TRUE for words in layer.words]
@@ -110,10 +128,24 @@ class Proof(ABC):
             raise TimeoutError
         if tried < conflicts:
             found = self.literals.can_be([differ, *self.assumed], conflicts)
+            if found is None and conflicts == THOROUGH:
+                found = self._in_any_case(differ)
             known = found is False
             self.doubt = found is None
             self._known[differ] = known, conflicts if found is None else THOROUGH
         return known
+
+    def _in_any_case(self, literal: int) -> bool | None:
+        """Whether it can be true, decided case by case; None where there are none, or one is not found out."""
+        doubt = not self.cases
+        for case in self.cases:
+            if time.process_time() > self._end:
+                raise TimeoutError
+            found = self.literals.can_be([literal, case, *self.assumed], THOROUGH)
+            if found:
+                return True
+            doubt |= found is None
+        return None if doubt else False
 
     def verdict(self, number: int, seconds: float = TIMEOUT_S) -> str:
         """Of a fault: "proven", or "open" and where it may be seen. What is seen already when nothing is a difference
@@ -153,6 +185,14 @@ def at_most(literals: Literals, bits: Sequence[int], bound: int) -> int:
     found = TRUE
     for place, bit in enumerate(bits):
         found = literals.either(-bit, found) if bound >> place & 1 else literals.both(-bit, found)
+    return found
+
+
+def equal(literals: Literals, bits: Sequence[int], number: int) -> int:
+    """Whether bits, the lowest first, are a number."""
+    found = TRUE
+    for place, bit in enumerate(bits):
+        found = literals.both(found, bit if number >> place & 1 else -bit)
     return found
 
 

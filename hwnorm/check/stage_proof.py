@@ -74,7 +74,8 @@ class StageProof(Proof):
         self._group: Values = {}
         for name, values in captured.items():
             if name in ports:
-                found, limits = self.drawn(ports[name], values)
+                in_case = [of.get(name, values) for of in layer.ranges]
+                found, limits = self.drawn(ports[name], values, in_case)
                 self._group |= found
                 self.assumed += limits
         (self._reset,), (self._start,) = ports["rst"], ports["start"]

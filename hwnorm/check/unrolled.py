@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from hwnorm.bundle.manifest import engine_of
 from hwnorm.check.folder import Folder
 from hwnorm.check.proof import TIMEOUT_S, Layers, Proof, Range
 from hwnorm.check.stage_proof import StageProof, known_of
@@ -13,6 +15,7 @@ from hwnorm.check.window_proof import WindowProof
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
+from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 
 WINDOW = 24  # cycles of what is no pipeline
@@ -29,7 +32,7 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
     for k, fault in enumerate(faults):
         blocks[fault.instance.split(".")[0]].append(k)
     for instance, numbers in blocks.items():
-        proof = _proof(engine, netlist, instance, [faults[k] for k in numbers], words)
+        proof = _proof(folder, engine, netlist, instance, [faults[k] for k in numbers], words)
         for place, k in enumerate(numbers):
             found[k] = proof.verdict(place, seconds)
     return found
@@ -44,14 +47,31 @@ def layers_of(design: Design) -> list[dict[str, int]]:
     return [{name: value for name, value in one.items() if name != "E"} for one in words]
 
 
+def ranges_of(folder: Folder, stage: StageBlock) -> list[dict[str, Range]]:
+    """Of what a stage starts from, by port, for groups of every length: a sum of fewer elements is smaller."""
+    found = []
+    for m in range(1, folder.design.engine.max_elements + 1):
+        shorter = replace(folder.design, engine=engine_of({**folder.about, "max_elements": m}))
+        plan = shorter.plan.stages.get(stage.plan.number)
+        own = {cell.name: Range(cell.lo, cell.hi) for cell in plan.captured if cell.name} if plan else {}
+        found.append({port.name: own[cell.name] for cell, port in stage.captured.items() if cell.name in own})
+    return found
+
+
 def _proof(
-    engine: EngineBlock, netlist: Netlist, instance: str, faults: Sequence[Mutant], words: Sequence[Mapping[str, int]]
+    folder: Folder,
+    engine: EngineBlock,
+    netlist: Netlist,
+    instance: str,
+    faults: Sequence[Mutant],
+    words: Sequence[Mapping[str, int]],
 ) -> Proof:
     kind, _, number = instance.partition("_")
     if kind == "stage":
         stage = engine.stages[int(number)]
         captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
-        layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words)
+        ranges = ranges_of(folder, stage) if words else ()
+        layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words, ranges)
         return StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known_of(instance, stage))
     if kind == "sweep":
         sweep, plan = engine.sweeps[int(number) - 1], engine.plan.sweeps[int(number) - 1]

@@ -14,7 +14,6 @@ import numpy as np
 from hwnorm.cost.blocks import Family, multipliers, product_parts
 from hwnorm.ir import Rate
 from hwnorm.rtl.cells import LOOP_BITS, SHIFT_STEP, WIRING, Cell, Kind, parts
-from hwnorm.rtl.control import counter
 from hwnorm.rtl.plan import TABLES, Plan, SweepPlan, halved
 from hwnorm.units.lfsr import TAPS
 
@@ -301,7 +300,7 @@ def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
     found["counter_bits"] = width * (1 + counted) + 3 * TABLES.bit_length()
     found["filling_bits"] += max(width + 1, min(TAPS))
     if not plan.shape.fixed:  # a length waits with every table
-        length = counter(plan.shape.max_beats) + (counter(plan.shape.lanes) if plan.shape.partial else 0)
+        length = plan.shape.beat_bits + (plan.shape.lane_bits if plan.shape.partial else 0)
         found["filling_bits"] += TABLES * length
         found["mux_bits"] += (TABLES - 1) * length
         found["counter_bits"] += (TABLES - 1).bit_length()

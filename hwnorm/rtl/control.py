@@ -19,11 +19,6 @@ from hwnorm.units.hdl import Block
 from hwnorm.units.lfsr import TAPS, Lfsr
 
 
-def counter(values: int) -> int:
-    """Bits that count so many values: one at least."""
-    return max((values - 1).bit_length(), 1)
-
-
 class Control(Block):
     """``token``: whether a stage stands in front of the sweep. ``stage``: whether one stands behind it."""
 
@@ -39,8 +34,8 @@ class Control(Block):
         self.padding: Any = None
         self.counted = shape.fixed or plan.number > 1
         given = self.counted and not shape.fixed
-        self.last_beat = self.input("last_beat", counter(shape.max_beats)) if given else None
-        self.last_lane = self.input("last_lane", counter(shape.lanes)) if given and shape.partial else None
+        self.last_beat = self.input("last_beat", shape.beat_bits) if given else None
+        self.last_lane = self.input("last_lane", shape.lane_bits) if given and shape.partial else None
         if port:
             self.in_valid, self.in_ready = self.input("in_valid"), self.output("in_ready")
             self.in_last: Any = None
@@ -209,10 +204,10 @@ class Control(Block):
         m.d.sync += held.eq(self.length_error)
         if self.counted:
             return
-        self.beat_reached = self.output("beat_reached", counter(self.shape.max_beats))
+        self.beat_reached = self.output("beat_reached", self.shape.beat_bits)
         with m.If(self.issue_last):
             m.d.sync += self.beat_reached.eq(self.beat)
         if tail is not None:
-            self.lane_reached = self.output("lane_reached", counter(self.shape.lanes))
+            self.lane_reached = self.output("lane_reached", self.shape.lane_bits)
             with m.If(self.issue_last):
                 m.d.sync += self.lane_reached.eq(tail)

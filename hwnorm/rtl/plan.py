@@ -52,6 +52,16 @@ class Shape:
         return -(-self.max_elements // self.lanes)
 
     @property
+    def beat_bits(self) -> int:
+        """Of the number of a group's last beat."""
+        return max((self.max_beats - 1).bit_length(), 1)
+
+    @property
+    def lane_bits(self) -> int:
+        """Of the number of the last lane that carries an element."""
+        return max((self.lanes - 1).bit_length(), 1)
+
+    @property
     def fixed(self) -> bool:
         """Whether every group has the same length."""
         return self.baked is not None

@@ -18,7 +18,6 @@ from amaranth.hdl import Array, Cat, Const, Mux, Signal, unsigned
 from amaranth.lib.memory import Memory
 
 from hwnorm.rtl.cells import Cell, Kind
-from hwnorm.rtl.control import counter
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
 from hwnorm.rtl.replay import Space
@@ -168,9 +167,9 @@ class TableBlock(Block):
         m, oldest = self.m, Signal(range(TABLES), name="oldest_length", init=TABLES - 1)
         with m.If(self.release != self.arm):
             m.d.sync += oldest.eq(oldest + Mux(self.release, 1, Const(-1)))
-        widths = {"last_beat": counter(shape.max_beats)}
+        widths = {"last_beat": shape.beat_bits}
         if shape.partial:
-            widths["last_lane"] = counter(shape.lanes)
+            widths["last_lane"] = shape.lane_bits
         found = {}
         for name, width in widths.items():
             waiting = [self.register(f"{name}_{place}", width) for place in range(TABLES)]

@@ -1,0 +1,135 @@
+"""``synth``, ``power`` and ``characterize``: what tools say of a design or a device."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from hwnorm.cli.arguments import Commands, above_zero, positive, whole
+from hwnorm.cli.printing import LOG, emit, emit_results, line, steps
+from hwnorm.errors import InputError
+from hwnorm.files import write_whole
+
+
+def add_to(commands: Commands) -> None:
+    synth = commands.add("synth", commands.printing, "synthesis, and placement where the family has it")
+    synth.set_defaults(run=_synth, parser=synth)
+    synth.add_argument("path", type=Path, metavar="PATH", help="a folder of gen-rtl, or a Verilog file with --top")
+    synth.add_argument("--target", required=True, metavar="NAME", help="hwnorm list targets")
+    synth.add_argument("--top", metavar="MODULE", help="of a Verilog file; default its name")
+    synth.add_argument(
+        "--seeds", type=whole, default=5, metavar="N", help="placements; 0 is synthesis alone; default 5"
+    )
+    synth.add_argument("--jobs", type=positive, metavar="N", help="placements at a time; default one a core")
+    synth.add_argument("--liberty", metavar="FILE|NAME", help="with --target asic: its cells; a file, or osu018, ...")
+
+    power = commands.add("power", commands.printing, "area, leakage and power from switching activity")
+    power.set_defaults(run=_power, parser=power)
+    power.add_argument("folder", type=Path, metavar="DIR", help="a folder of gen-rtl")
+    power.add_argument("--liberty", required=True, metavar="FILE|NAME", help="the cells: a file, or osu018, ...")
+    power.add_argument("--clock-mhz", type=above_zero, default=100.0, metavar="F", help="of power; default 100")
+    power.add_argument(
+        "--delay", choices=("both", "zero"), default="both", help="zero: without glitches, much faster; default both"
+    )
+    power.add_argument("--seed", type=whole, default=0, metavar="N", help="of the data; default 0")
+
+    characterize = commands.add(
+        "characterize", commands.printing, "measure units and engines on a target, write a device file"
+    )
+    characterize.set_defaults(run=_characterize, parser=characterize)
+    characterize.add_argument("--target", metavar="NAME", help="hwnorm list targets")
+    characterize.add_argument("--seeds", type=whole, default=3, metavar="N", help="placements; 0 for none; default 3")
+    characterize.add_argument("--engines", type=positive, metavar="N", help="so many of them; default all")
+    characterize.add_argument("--points", type=Path, metavar="FILE", help="fit again to what was measured before")
+    characterize.add_argument("--device-file", type=Path, metavar="FILE", help="default the target's name, .json")
+    characterize.add_argument("--jobs", type=positive, metavar="N", help="placements at a time; default one a core")
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from hwnorm.report import synth_tables
+    from hwnorm.synth.asic import TARGET
+    from hwnorm.synth.design import designs
+    from hwnorm.synth.flow import synthesise
+    from hwnorm.synth.targets import find_target
+
+    if (options.target == TARGET) != (options.liberty is not None):
+        options.parser.error("--target asic and --liberty FILE go together")
+    if options.target == TARGET:
+        return _synth_asic(options)
+    target = find_target(options.target)
+    found = []
+    for design in designs(options.path, options.top):
+        told = steps(options, f"{design.top}, {target.name}")
+        LOG.info("synthesising %s for %s", design.top, target.name)
+        kwargs = {"jobs": options.jobs, "file_name": design.file_name, "told": told}
+        found.append(synthesise(design.verilog, design.top, target, options.seeds, **kwargs))
+    tables = (synth_tables.summary(found), synth_tables.breakdown(found))
+    emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _synth_asic(options: argparse.Namespace) -> int:
+    from hwnorm.report import asic_tables
+    from hwnorm.synth.asic import synthesise_asic
+    from hwnorm.synth.design import designs
+
+    found = []
+    for design in designs(options.path, options.top):
+        LOG.info("mapping %s to %s", design.top, options.liberty)
+        found.append(synthesise_asic(design.verilog, design.top, options.liberty))
+    tables = (asic_tables.summary(found), asic_tables.breakdown(found))
+    emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _power(options: argparse.Namespace) -> int:
+    from hwnorm.bundle import manifest
+    from hwnorm.check.folder import check_manifest
+    from hwnorm.check.power import power
+    from hwnorm.gates import Delay
+    from hwnorm.report import asic_tables
+
+    delays = (Delay.ZERO,) if options.delay == "zero" else (Delay.ZERO, Delay.UNIT)
+    found = []
+    for path, about in manifest.read(options.folder):
+        if about["kind"] != "rtl":
+            raise InputError(f"{path}: a folder of kind {about['kind']!r} has no Verilog; hwnorm gen-rtl makes one")
+        folder = check_manifest(path, about)
+        told = steps(options, f"{folder.name}, {options.liberty}")
+        found.append(power(folder, options.liberty, options.clock_mhz, delays, options.seed, told=told))
+    syntheses = asic_tables.summary([one.synthesis for one in found])
+    tables = (asic_tables.power(found), asic_tables.power_breakdown(found), syntheses)
+    emit_results(options, [one.to_dict() for one in found], tables)
+    return 0
+
+
+def _characterize(options: argparse.Namespace) -> int:
+    """The device file, what was measured beside it, and a table of errors."""
+    from datetime import date
+
+    from hwnorm.cost import characterise
+    from hwnorm.cost.fabric import POINTS
+    from hwnorm.report.cost_tables import errors_table
+
+    if (options.target is None) == (options.points is None):
+        options.parser.error("give --target NAME to measure, or --points FILE to fit again")
+    if options.points is None:
+        found = characterise.characterise(
+            options.target,
+            options.seeds,
+            date=date.today().isoformat(),
+            command=shlex.join(["hwnorm", *sys.argv[1:]]),
+            count=options.engines,
+            told=line(options),
+            jobs=options.jobs,
+        )
+    else:
+        found = characterise.again(options.points)
+    target = options.device_file or Path(f"{found.device['name']}.json")
+    if options.points is None:
+        write_whole(target.with_suffix(POINTS), characterise.printed(found.points))
+    write_whole(target, characterise.printed(found.device))
+    emit(options, errors_table(found.device, len(found.points["engines"])).render(options.format))
+    return 0
