@@ -1,7 +1,6 @@
 """A typed graph as cells: fraction bits become wiring, exponents small adders, roundings a half and a shift.
 
-The half that rounding adds costs no adder an element where it can be added to a value per group instead: y =
-(K*x + B + half) >> sh takes B + half, dx takes it through its select into Bp and Bn. ``offset`` pushes it there.
+Here, all that is known per group; hwnorm.rtl.lower_elements does the elements.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ from hwnorm.fixed import Format, Rounding
 from hwnorm.ir import Graph, Node, Op, Rate, Setting, is_constant, is_flag
 from hwnorm.precision import Fixed, Relative, Scaled, Type, Widened, quotient_shift
 from hwnorm.rtl.cells import Cell, Cells, Kind
-from hwnorm.schedule import Sweep
 from hwnorm.units import Divider, Gain, Multiplier, Root, Rounder, reciprocal_unit
 from hwnorm.views.int_ref import Program, constants
 
 DX_FRAC = "dx_frac"  # the scale of dx: the one scale that is a field of the group
 WIDENS = "dx_gain"  # the roles that depend on it
-AT_DX = "dx"
 
 Range = tuple[int, int]
 
@@ -44,7 +41,7 @@ class Lowering:
         self.registers: dict[str, Cell] = {}  # of a layer
         self.register_nodes: dict[str, Node] = {}
         self._stat: dict[Node, Cell] = {}
-        self._over_dx: dict[Node, Cell] = {}  # of a value widened for dx: its fraction bits above dx's
+        self.over_dx: dict[Node, Cell] = {}  # of a value widened for dx: its fraction bits above dx's
         for node in fields_of(program.graph):
             if self.types[node].scale:
                 self.stat(node)
@@ -105,7 +102,7 @@ class Lowering:
             case Op.ALIGN:
                 return self._stat_align(node)
             case _:
-                return self._simple(node, [self.stat(a) for a in args])
+                return self.simple(node, [self.stat(a) for a in args])
 
     def _constant(self, node: Node) -> Cell:
         """What does not change while a layer runs is computed on the host: built in, or a register that is loaded."""
@@ -200,10 +197,10 @@ class Lowering:
             case Widened(_, extra):
                 over = c.sub(self.frac(source), self.dx_frac())
                 least = c.const(self.precision.guard)
-                self._over_dx[node] = c.larger(over, least)
-                left = c.sub(self._over_dx[node], over)
+                self.over_dx[node] = c.larger(over, least)
+                left = c.sub(self.over_dx[node], over)
                 left = c.bounded(left, 0, extra)
-                self.exponents[node] = c.add(self._over_dx[node], self.dx_frac(), f"{node.name}_frac")
+                self.exponents[node] = c.add(self.over_dx[node], self.dx_frac(), f"{node.name}_frac")
                 kind = self.types[node]
                 return c.shift_left(self.stat(arg), left, kind.lo, kind.hi, node.name)
             case other:
@@ -223,10 +220,10 @@ class Lowering:
         return c.absolute(value), c.greater(c.const(0), value)
 
     def _stat_align(self, node: Node) -> Cell:
-        shift, fmt = self._align_shift(node)
+        shift, fmt = self.align_shift(node)
         return self._rounded(self.stat(node.args[0]), shift, fmt, Rounding.HALF_UP, node.name)
 
-    def _align_shift(self, node: Node) -> tuple[Cell, Format]:
+    def align_shift(self, node: Node) -> tuple[Cell, Format]:
         """How far the value moves right, and what it saturates to."""
         a, like = (self.types[arg] for arg in node.args)
         role = self.precision.role(node.role) if node.role else Relative(0, 0)
@@ -258,7 +255,7 @@ class Lowering:
 
     # Operations that are the same at both rates
 
-    def _simple(self, node: Node, args: list[Cell]) -> Cell:
+    def simple(self, node: Node, args: list[Cell]) -> Cell:
         c = self.cells
         match node.op:
             case Op.ADD:
@@ -307,20 +304,17 @@ class Lowering:
 
     def _met(self, node: Node, args: list[Cell]) -> tuple[Cell, Cell]:
         """Both operands at the finer one's fraction bits, which differ by a constant."""
-        left, right = self._met_shifts(node)
+        left, right = self.met_shifts(node)
         return self.cells.left(args[-2], left), self.cells.left(args[-1], right)
 
-    def _met_shifts(self, node: Node) -> tuple[int, int]:
+    def met_shifts(self, node: Node) -> tuple[int, int]:
         pair = node.args[-2:]
         if any(n.op is Op.CONST and n.value == 0 for n in pair):
             return 0, 0
         fracs = [self.types[n].frac for n in pair]
         return max(fracs) - fracs[0], max(fracs) - fracs[1]
 
-    # Values per element, one sweep at a time
-
-    def sweep(self, number: int, sweep: Sweep, streams: dict[Node, Cell]) -> Elements:
-        return Elements(self, number, sweep, streams)
+    # What a sweep gives back
 
     def reduction(self, node: Node, cell: Cell) -> Cell:
         """The cell of a SUM, RMAX or RMIN over ``cell``; from now on ``stat`` knows it."""
@@ -329,143 +323,6 @@ class Lowering:
         name = node.name or f"{kind.value}_{len(self._stat)}"
         self._stat[node] = self.cells.reduce(kind, cell, bound.lo, bound.hi, name, self._level[node])
         return self._stat[node]
-
-
-class Elements:
-    """What one sweep evaluates of an element. Streams are what it reads."""
-
-    def __init__(self, lowering: Lowering, number: int, sweep: Sweep, streams: dict[Node, Cell]) -> None:
-        self.of, self.cells, self.types = lowering, lowering.cells, lowering.types
-        self.number, self._found = number, dict(streams)
-
-    def value(self, node: Node) -> Cell:
-        if node.rate is Rate.STAT:
-            return self.of.stat(node)
-        if node not in self._found:
-            cell, kind = self._make(node), self.types[node]
-            self._found[node] = self.cells.bounded(cell, kind.lo, kind.hi, node.name)
-        return self._found[node]
-
-    def _make(self, node: Node) -> Cell:
-        c = self.cells
-        match node.op:
-            case Op.MUL:
-                a, b = (self.value(a) for a in node.args)
-                return self._scaled_by_constant(a, b) or c.multiply(a, b)
-            case Op.SQUARE:
-                a = self.value(node.args[0])
-                return c.multiply(a, a)
-            case Op.FIRST:
-                return c.first(self.value(node.args[0]))
-            case Op.CAST:
-                return self._cast(node)
-            case Op.ALIGN:
-                return self._align(node, None)
-            case _:
-                return self.of._simple(node, [self.value(a) for a in node.args])
-
-    def _scaled_by_constant(self, a: Cell, b: Cell) -> Cell | None:
-        for value, factor in ((a, b), (b, a)):
-            if factor.is_const and factor.param > 0 and factor.param & (factor.param - 1) == 0:
-                return self.cells.left(value, factor.param.bit_length() - 1)
-        return None
-
-    def _cast(self, node: Node) -> Cell:
-        (arg,), c = node.args, self.cells
-        role = self.of.precision.role(node.role)
-        assert isinstance(role, Fixed), f"{node!r}: an element's value has a fixed point"
-        shift = self._over_dx(arg) if node.role == AT_DX else c.sub(self.of.frac(self.types[arg]), c.const(role.frac))
-        raised = self._raised(arg, shift) if role.rounding is Rounding.HALF_UP else self.value(arg)
-        moved = c.shift(raised, shift) if not shift.is_const or shift.param > 0 else c.left(raised, -shift.param)
-        return c.saturate(moved, self.types[node].format)
-
-    def _over_dx(self, arg: Node) -> Cell:
-        """How far a value lies below dx's last bit."""
-        kind = self.types[arg]
-        for source in kind.scale:
-            self.of.exponent(source)
-        if len(kind.scale) == 1 and kind.scale[0] in self.of._over_dx:
-            return self.cells.add(self.of._over_dx[kind.scale[0]], self.cells.const(kind.frac))
-        return self.cells.sub(self.of.frac(kind), self.of.dx_frac())
-
-    def _align(self, node: Node, further: Cell | None) -> Cell:
-        """``further`` is added to the result: in front of the shift, with the half that rounds."""
-        c = self.cells
-        shift, fmt = self.of._align_shift(node)
-        assert shift.is_const, f"{node!r}: an element's value is aligned by a constant"
-        drop = shift.param
-        assert further is None or drop >= 0
-        add = c.const(1 << (drop - 1) if drop > 0 else 0)
-        if further is not None:
-            add = c.add(add, c.left(further, drop))
-        moved = c.left(self.offset(node.args[0], add), -drop)
-        return c.saturate(moved, fmt) if further is None and node.role else moved
-
-    def _raised(self, node: Node, shift: Cell) -> Cell:
-        """The value and half of the last bit that stays after ``shift``."""
-        c = self.cells
-        if shift.is_const:
-            return self.offset(node, c.const(1 << (shift.param - 1))) if shift.param > 0 else self.value(node)
-        assert shift.lo > 0, f"{node!r}: a shift that may be none has no half"
-        return self.offset(node, c.power(shift, 1))
-
-    # Adding a value per group where it costs least
-
-    def offset(self, node: Node, by: Cell) -> Cell:
-        c = self.cells
-        if by.is_const and by.param == 0:
-            return self.value(node)
-        if node.rate is Rate.STAT:
-            return c.add(self.value(node), by)
-        if self._absorbs(node):
-            match node.op:
-                case Op.ADD | Op.SUB:
-                    return self._offset_sum(node, by)
-                case Op.SELECT:
-                    a, b = (self.offset(branch, by) for branch in node.args[1:])
-                    return c.select(self.value(node.args[0]), a, b)
-                case Op.ALIGN:
-                    return self._align(node, by)
-                case _:
-                    raise AssertionError(f"{node!r} absorbs nothing")
-        return c.add(self.value(node), by)
-
-    def _offset_sum(self, node: Node, by: Cell) -> Cell:
-        c, (a, b) = self.cells, node.args
-        shifts = self.of._met_shifts(node)
-        into_b = not self._takes(a, shifts[0]) or (a.rate is Rate.ELEM and self._takes(b, shifts[1]))
-        minus = node.op is Op.SUB
-        if into_b:
-            left = c.left(self.value(a), shifts[0])
-            right = self._offset_met(b, shifts[1], c.sub(c.const(0), by) if minus else by)
-        else:
-            left = self._offset_met(a, shifts[0], by)
-            right = c.left(self.value(b), shifts[1])
-        return c.sub(left, right) if minus else c.add(left, right)
-
-    def _offset_met(self, node: Node, shift: int, by: Cell) -> Cell:
-        if node.rate is Rate.STAT:
-            return self.cells.add(self.cells.left(self.value(node), shift), by)
-        return self.offset(node, by)
-
-    def _takes(self, node: Node, shift: int) -> bool:
-        return node.rate is Rate.STAT or (shift == 0 and self._absorbs(node))
-
-    def _absorbs(self, node: Node) -> bool:
-        """Whether a value per group can be added inside, at no cost an element."""
-        match node.op:
-            case _ if node.rate is Rate.STAT:
-                return True
-            case Op.ADD | Op.SUB:
-                return any(self._takes(a, s) for a, s in zip(node.args, self.of._met_shifts(node), strict=True))
-            case Op.SELECT:
-                shifts = self.of._met_shifts(node)
-                return not is_flag(node) and shifts == (0, 0) and all(self._absorbs(a) for a in node.args[1:])
-            case Op.ALIGN:
-                shift, _ = self.of._align_shift(node)
-                return not node.role and shift.is_const and shift.param >= 0 and self._absorbs(node.args[0])
-            case _:
-                return False
 
 
 def fields_of(graph: Graph) -> list[Node]:

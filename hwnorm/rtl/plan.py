@@ -21,6 +21,7 @@ from hwnorm.rtl.alignment import in_lanes, in_order
 from hwnorm.rtl.cells import LOOP_BITS, MULTIPLY_LATENCY, REDUCTIONS, WIRING, Cell, Kind, topological
 from hwnorm.rtl.depth import LATE_SPACE, banks, rounded_depth
 from hwnorm.rtl.lower import Lowering, Range
+from hwnorm.rtl.lower_elements import Elements
 from hwnorm.rtl.timetable import StagePlan
 from hwnorm.schedule import Sweep
 from hwnorm.views.int_ref import Program
@@ -196,7 +197,7 @@ class Plan:
         for index, node in enumerate(self._beat(number)):
             kind, name = self.program.types[node], node.name or f"kept_{index}"
             arriving[node] = self.lowering.cells.leaf(Kind.STREAM, name, kind.lo, kind.hi, Rate.ELEM)
-        elements = self.lowering.sweep(number, sweep, arriving)
+        elements = Elements(self.lowering, arriving)
         plan = SweepPlan(number, sweep, arriving, lanes=self.shape.lanes)
         plan.reductions = [self.lowering.reduction(n, elements.value(n.args[0])) for n in sweep.reduces]
         names = {node: name for name, node in self.program.graph.outputs.items()}
