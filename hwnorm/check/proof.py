@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import DRAWS, TRUE, Literals
-from hwnorm.gates.unrolling import Unrolling, Values, moved, part_of
+from hwnorm.gates.unrolling import UNREAD, Unrolling, Values, moved, part_of
 
 QUICK, THOROUGH = 500, 20_000  # conflicts: on the way, and where it decides
 TIMEOUT_S = 120  # of the processor, for one fault
@@ -79,11 +79,16 @@ class Proof(ABC):
     def _taken(
         self, nets: Sequence[int], drawn: Sequence[int], values: Range, in_case: Sequence[Range]
     ) -> tuple[Values, list[int]]:
-        f, found = self.literals, dict[int, int]()
+        f, found, bits = self.literals, dict[int, int](), list[int]()
         for place, net in enumerate(nets):
-            if net > 1 and net not in found:
+            if net in (0, 1):
+                bits.append(TRUE if net else -TRUE)
+                continue
+            if net == UNREAD or net not in found:
                 found[net] = f.fresh(sum((value >> place & 1) << n for n, value in enumerate(drawn)))
-        bits, signed = [found.get(net, TRUE if net else -TRUE) for net in nets], values.lo < 0
+            bits.append(found[net])
+        found.pop(UNREAD, None)
+        signed = values.lo < 0
         limits = self.within(bits, values, signed)
         for case, own in zip(self.cases, in_case, strict=False):
             limits += [f.either(-case, limit) for limit in self.within(bits, own, signed)]
@@ -112,6 +117,8 @@ class Proof(ABC):
         self.cases = [equal(f, list(which.values()), number) for number in range(count)]
         for name in ports.keys() & known_together:
             for place, net in enumerate(ports[name]):
+                if net < 2:
+                    continue
                 bits = [TRUE if words[name] >> place & 1 else -TRUE for words in layer.words]
                 found[net] = looked_up(f, list(which.values()), bits)
         return found

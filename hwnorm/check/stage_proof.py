@@ -1,10 +1,10 @@
 """A scalar stage beside itself with a fault: it runs from ``start`` for as long as its schedule says.
 
-What its neighbours promise: no start before the token (and a cycle more, which ``free`` takes), a layer that stays,
-sums and fields in the range that the generator derived for them, and so together that what is computed of them is in
-its own (no deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset
-may come at any time. In a run all control is constant, so of most of the circuit nothing is left; behind it what it
-found stands.
+What its neighbours promise: no start before the token (and a cycle more, which ``free`` takes), and none so soon after
+a reset that the sweep in front cannot have brought a group yet; a layer that stays, sums and fields in the range that
+the generator derived for them for groups of its length, and so together that what is computed of them is in its own (no
+deviation is negative); and they look at its values while ``token`` or ``result_valid`` is high. A reset may come at any
+time. In a run all control is constant, so of most of the circuit nothing is left; behind it what it found stands.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ class StageProof(Proof):
         captured: Mapping[str, Range],
         layer: Layers,
         known: Sequence[Known] = (),
+        quiet: int = 0,
     ) -> None:
-        """``captured``: ports. ``known``: of what is computed."""
+        """``captured``: ports. ``known``: of what is computed. ``quiet``: cycles without a start behind a reset."""
         super().__init__(netlist, instance, faults)
         f, ports = self.literals, self.block.inputs
-        self.length = latency + 2
+        self.length, self._quiet = latency + 2, quiet
         self._token = latency + 1  # the cycle in which it is there
         self._layer = self.layers(layer)
         self._group: Values = {}
@@ -147,9 +148,12 @@ class StageProof(Proof):
     def _round(self, number: int) -> Iterator[str | None]:
         ever = set[int]()
         for which, phase in enumerate(self.phases):
+            apart = self._apart[which]
             if which == 0:
-                yield self._rests(number, phase.before, 0, ever)
-            states = self._states(self._apart[which])
+                apart, seen = self._later(number, phase.before, ever)
+                yield seen
+                yield self._rests(number, phase.before, apart, self._always, ever)
+            states = self._states(apart)
             for cycle, of in enumerate(phase.frames):
                 found = self.unrolling.beside(self.literals, of, number, states)
                 deciding = cycle >= self._token
@@ -159,16 +163,28 @@ class StageProof(Proof):
                 states = self.becomes(of, found, THOROUGH if cycle >= self._token - 1 else QUICK)
                 ever |= states.keys()
             self._apart[1] |= states.keys()
-            yield self._rests(number, phase.behind, 1, ever)
+            yield self._rests(number, phase.behind, self._apart[1], self._data, ever)
         of = self._broken_off
         found = self.unrolling.beside(self.literals, of, number, self._states(ever))
         self._apart[0] |= self.becomes(of, found, QUICK).keys()
 
-    def _rests(self, number: int, of: Values, which: int, ever: set[int]) -> str | None:
-        apart = self._apart[which]
+    def _later(self, number: int, of: Values, ever: set[int]) -> tuple[set[int], str | None]:
+        """The states that may still differ when the first start after a reset may come; where it shows until then."""
+        apart = set(self._apart[0])
+        for _ in range(self._quiet):
+            ever |= apart
+            found = self.unrolling.beside(self.literals, of, number, self._states(apart))
+            seen = self.seen(of, found, self._always, THOROUGH)
+            if seen:
+                return apart, seen
+            apart = set(self.becomes(of, found, QUICK))
+        return apart, None
+
+    def _rests(self, number: int, of: Values, apart: set[int], when: Mapping[int, int], ever: set[int]) -> str | None:
+        """Cycles without a start; ``apart`` grows by what differs in any of them. Where it shows, if it does."""
         while True:
             found = self.unrolling.beside(self.literals, of, number, self._states(apart))
-            seen = self.seen(of, found, self._data if which else self._always, THOROUGH)
+            seen = self.seen(of, found, when, THOROUGH)
             more = self.becomes(of, found, QUICK).keys() - apart
             apart |= more
             ever |= apart

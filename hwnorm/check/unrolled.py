@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,11 +28,13 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
     found = [""] * len(faults)
     engine, netlist = EngineBlock(folder.design.plan, folder.name), folder.optimised
     words = layers_of(folder.design)
+    lengths = range(1, len(words) + 1)
+    shorter = [replace(folder.design, engine=engine_of({**folder.about, "max_elements": m})) for m in lengths]
     blocks = defaultdict[str, list[int]](list)
     for k, fault in enumerate(faults):
         blocks[fault.instance.split(".")[0]].append(k)
     for instance, numbers in blocks.items():
-        proof = _proof(folder, engine, netlist, instance, [faults[k] for k in numbers], words)
+        proof = _proof(engine, netlist, instance, [faults[k] for k in numbers], words, shorter)
         for place, k in enumerate(numbers):
             found[k] = proof.verdict(place, seconds)
     return found
@@ -47,32 +49,32 @@ def layers_of(design: Design) -> list[dict[str, int]]:
     return [{name: value for name, value in one.items() if name != "E"} for one in words]
 
 
-def ranges_of(folder: Folder, stage: StageBlock) -> list[dict[str, Range]]:
-    """Of what a stage starts from, by port, for groups of every length: a sum of fewer elements is smaller."""
+def ranges_of(stage: StageBlock, designs: Iterable[Design]) -> list[dict[str, Range]]:
+    """Of what a stage starts from, by port, in designs for other lengths: a sum of fewer elements is smaller."""
     found = []
-    for m in range(1, folder.design.engine.max_elements + 1):
-        shorter = replace(folder.design, engine=engine_of({**folder.about, "max_elements": m}))
-        plan = shorter.plan.stages.get(stage.plan.number)
+    for design in designs:
+        plan = design.plan.stages.get(stage.plan.number)
         own = {cell.name: Range(cell.lo, cell.hi) for cell in plan.captured if cell.name} if plan else {}
         found.append({port.name: own[cell.name] for cell, port in stage.captured.items() if cell.name in own})
     return found
 
 
 def _proof(
-    folder: Folder,
     engine: EngineBlock,
     netlist: Netlist,
     instance: str,
     faults: Sequence[Mutant],
     words: Sequence[Mapping[str, int]],
+    shorter: Sequence[Design],
 ) -> Proof:
     kind, _, number = instance.partition("_")
     if kind == "stage":
         stage = engine.stages[int(number)]
         captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
-        ranges = ranges_of(folder, stage) if words else ()
+        ranges = ranges_of(stage, shorter)
         layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words, ranges)
-        return StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known_of(instance, stage))
+        known, quiet = known_of(instance, stage), engine.plan.sweeps[int(number) - 1].sums_at if int(number) else 0
+        return StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known, quiet)
     if kind == "sweep":
         sweep, plan = engine.sweeps[int(number) - 1], engine.plan.sweeps[int(number) - 1]
         if isinstance(sweep, SweepBlock):

@@ -18,11 +18,12 @@ from hwnorm.gates.netlist import Netlist
 from hwnorm.gates.parts import parts_of
 
 Values = dict[int, int]  # literals by net
+UNREAD = -1  # in the place of a net: a bit of an input that nothing in a part reads
 
 
 def part_of(netlist: Netlist, instance: str) -> Netlist:
-    """An instance and those in it as a netlist of its own, whose ports have their names in there; "": the top without
-    its instances."""
+    """An instance and those in it as a netlist of its own, whose ports have their names in there (a bit of an input that
+    is not read is UNREAD); "": the top without its instances."""
     prefix = f"{instance}." if instance else ""
     inside = [c for c in netlist.cells if c.instance == instance or (prefix and c.instance.startswith(prefix))]
     numbers = {id(cell) for cell in inside}
@@ -38,13 +39,14 @@ def part_of(netlist: Netlist, instance: str) -> Netlist:
         if label.startswith(prefix) and "." not in label.removeprefix(prefix)
     }
 
-    def ports(wanted: set[int]) -> dict[str, tuple[int, ...]]:
-        found = {name: nets for name, nets in names.items() if wanted.issuperset(n for n in nets if n > 1)}
+    def ports(named: dict[str, tuple[int, ...]], wanted: set[int]) -> dict[str, tuple[int, ...]]:
+        found = {name: nets for name, nets in named.items() if wanted.issuperset(n for n in nets if n > 1)}
         known = {net for nets in found.values() for net in nets}
         found |= {netlist.net_name(net): (net,) for net in sorted(wanted - known)}
         return {name: nets for name, nets in found.items() if any(net > 1 for net in nets)}
 
-    return replace(netlist, inputs=ports(given), outputs=ports(shown), cells=tuple(inside))
+    taken = {name: tuple(n if n < 2 or n in given else UNREAD for n in nets) for name, nets in names.items()}
+    return replace(netlist, inputs=ports(taken, given), outputs=ports(names, shown), cells=tuple(inside))
 
 
 def moved(fault: Mutant, netlist: Netlist, part: Netlist) -> Mutant:

@@ -10,10 +10,12 @@ import pytest
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.proof import Layers, Range
 from hwnorm.check.stage_proof import StageProof, known_of
+from hwnorm.check.unrolled import layers_of, ranges_of
 from hwnorm.check.window_proof import WindowProof
 from hwnorm.engine import Engine
 from hwnorm.gates import Mutant, Netlist, mutants, mutated, netlist_of
 from hwnorm.gates.clauses import DRAWS
+from hwnorm.gates.unrolling import UNREAD
 from hwnorm.rtl import verilog
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
@@ -156,3 +158,34 @@ def test_where_a_bounded_sum_runs() -> None:
             m, n = (port(name, draw, False) for name in ("m", "n_in"))
             p, s = (port(name, draw, True) for name in ("P_in", "S_in"))
             assert number(runs, draw, True) == m * p - n * s
+
+
+def test_registers_hold_one_layer_together() -> None:
+    """Also one of which a stage does not read every bit; and sums are of no more elements than the layer has."""
+    design = Design(Engine("l1", 8, max_elements=13), "backward", 4)
+    engine = EngineBlock(design.plan, "engine")
+    netlist = netlist_of(verilog.text(engine, ""), "engine", by_instance=True)
+    stage, words = engine.stages[1], layers_of(design)
+    captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
+    shorter = [Design(Engine("l1", 8, max_elements=m), "backward", 4) for m in range(1, 14)]
+    layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words, ranges_of(stage, shorter))
+    proof = StageProof(netlist, "stage_1", [], stage.plan.latency, captured, layer)
+    assert UNREAD in proof.block.inputs["inv_m_frac"]
+    met = set()
+    for draw in range(DRAWS):
+
+        def bits(name: str, draw: int = draw) -> list[int | None]:
+            nets = proof.block.inputs[name]
+            of = proof.phases[0].frames[0]
+            return [proof.literals.value(of[net]) >> draw & 1 if net > 1 else None for net in nets]
+
+        m = sum((bit or 0) << k for k, bit in enumerate(bits("m")))
+        (own,) = (one for one in words if one["m"] == m)
+        for name, value in own.items():
+            if name in proof.block.inputs:
+                assert all(bit in (None, value >> k & 1) for k, bit in enumerate(bits(name)))
+        found = bits("W_in")
+        total = sum((bit or 0) << k for k, bit in enumerate(found)) - ((found[-1] or 0) << len(found))
+        assert -128 * m <= total <= 127 * m
+        met.add(m)
+    assert met == set(range(1, 14))
