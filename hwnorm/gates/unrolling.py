@@ -22,8 +22,8 @@ UNREAD = -1  # in the place of a net: a bit of an input that nothing in a part r
 
 
 def part_of(netlist: Netlist, instance: str) -> Netlist:
-    """An instance and those in it as a netlist of its own, whose ports have their names in there (a bit of an input that
-    is not read is UNREAD); "": the top without its instances."""
+    """An instance and those in it as a netlist of its own, whose ports have their names in there; of an input, bits that
+    are not read are UNREAD. "": the top without its instances."""
     prefix = f"{instance}." if instance else ""
     inside = [c for c in netlist.cells if c.instance == instance or (prefix and c.instance.startswith(prefix))]
     numbers = {id(cell) for cell in inside}
