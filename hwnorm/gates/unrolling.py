@@ -22,7 +22,7 @@ UNREAD = -1  # in the place of a net: a bit of an input that nothing in a part r
 
 
 def part_of(netlist: Netlist, instance: str) -> Netlist:
-    """An instance and those in it as a netlist of its own, whose ports have their names in there; of an input, bits that
+    """An instance and those in it as a netlist of its own, whose ports have their names in there; bits of an input that
     are not read are UNREAD. "": the top without its instances."""
     prefix = f"{instance}." if instance else ""
     inside = [c for c in netlist.cells if c.instance == instance or (prefix and c.instance.startswith(prefix))]

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from amaranth.hdl import Const
 
 from hwnorm.bundle import manifest
 from hwnorm.check.bulk import bulk
+from hwnorm.check.drawing import call_of
 from hwnorm.check.folder import Folder, check_manifest
 from hwnorm.check.mutants import score
 from hwnorm.check.standard import check
@@ -193,6 +195,17 @@ def test_a_queue_that_never_says_it_is_full_is_found(tmp_path: Path, monkeypatch
     monkeypatch.setattr(engine_block, "LateSpace", NeverFull)
     with pytest.raises(ToolFailed, match="y is"):
         check(folder(tmp_path / "d", "l2"), 0, 320, 3000)
+
+
+def test_gains_that_round_up_to_a_power_of_two_are_drawn() -> None:
+    """By chance they are one in thousands, and a carry that gets lost there is not seen."""
+    rng, engine = np.random.default_rng(0), Engine("l2", 8, max_elements=13)
+    groups = met = 0
+    for _ in range(100):
+        call = call_of(engine, "forward", 13, 16, rng)
+        found = np.abs(call.run()["K"].v)
+        groups, met = groups + 16, met + int((found == 1 << 11).sum())
+    assert met > groups / 100
 
 
 @pytest.mark.parametrize("forgets", [False, pytest.param(True, id="forgets")])
