@@ -19,7 +19,7 @@ from hwnorm.gates.clauses import DRAWS, TRUE, Literals
 from hwnorm.gates.unrolling import UNREAD, Unrolling, Values, moved, part_of
 
 QUICK, THOROUGH = 500, 20_000  # conflicts: on the way, and where it decides
-TIMEOUT_S = 120  # of the processor, for one fault
+TIMEOUT_S = 240  # of the processor, for one fault
 
 
 @dataclass(frozen=True)
