@@ -194,6 +194,8 @@ def _rounding_up(engine: Engine, x: Ints, drawn: Mapping[str, Any], rng: np.rand
     """gamma whose gain is just below one of the powers of two that it reaches: rounding carries through all bits there,
     which by chance it does once in thousands of times, and less often where K is not normalised any more."""
     values = engine.forward(x, **{**drawn, "gamma": np.ones(len(x))}).saved.values
+    if "K" not in values:  # gamma is the gain
+        return drawn["gamma"]
     gain = (values["K"].v * 2.0 ** -values["K"].frac).reshape(-1)
     alive, gain, step = gain > 0, np.where(gain > 0, gain, 1.0), 2.0 ** -values["gamma"].frac
     power = np.exp2(np.floor(np.log2(gain * (4 - step))) - rng.integers(0, 3, len(x)))

@@ -216,9 +216,9 @@ def test_a_length_waits_for_its_table(tmp_path: Path, monkeypatch: pytest.Monkey
     made = folder(tmp_path / "d", lanes=3, apply="table", bits=4, max_elements=13)
     if forgets:
         with pytest.raises(ToolFailed, match="keep is 7, the reference has 1"):
-            check(made, 0, 320, 3000)
+            check(made, 0, 192, 1500)
     else:
-        check(made, 0, 320, 3000)
+        check(made, 0, 192, 1500)
 
 
 def test_an_unknown_cell_is_named(copy: Path) -> None:
