@@ -106,7 +106,7 @@ def pause_of(design: Design, kind: int) -> int:
 def _beats(design: Design, kind: int) -> tuple[int, int]:
     """Of the groups that fill a design: the fewest, and the most."""
     most = design.plan.shape.max_beats
-    return (most, most) if design.engine.elements is not None else (1, 1) if kind == MANY else (min(2, most), most)
+    return (most, most) if design.engine.elements is not None else (1, 1) if kind == MANY else (-(-most // 2), most)
 
 
 def _filling(design: Design, beats: int) -> int:
@@ -124,7 +124,7 @@ def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]
     if design.engine.elements is not None:
         m = most
     elif kind == LONG:
-        m = most if rng.random() < 0.5 else int(rng.integers(min(lanes + 1, most), most + 1))
+        m = most if rng.random() < 0.5 else int(rng.integers(-(-most // 2), most + 1))
     else:
         m = int(rng.integers(1, min(lanes, most) + 1))
     return m, (2 if kind == LONG else 1) * _filling(design, -(-m // lanes))
