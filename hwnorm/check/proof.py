@@ -51,7 +51,7 @@ class Proof(ABC):
         self.other = {state: f.fresh() for state in self.unrolling.states}
         self.assumed: list[int] = []
         self.cases: list[int] = []  # of which one is true: each is decided for itself where all together are too hard
-        self._drawn_layers: list[int] = []
+        self._drawn_cases: list[int] = []
         init = self.unrolling.netlist.init
         self.initial = {s: TRUE if init[s] else -TRUE for s in self.unrolling.states if s in init}
         self._known: dict[int, tuple[bool, int]] = {}  # that it is false, or how hard that was tried
@@ -68,9 +68,8 @@ class Proof(ABC):
     def drawn(self, nets: Sequence[int], values: Range, in_case: Sequence[Range] = ()) -> tuple[Values, list[int]]:
         """Literals for a port, drawn in its range, and what says that they are in it. ``in_case``: in each case a range
         of its own."""
-        drawn = [self._draw(in_case[case]) for case in self._drawn_layers] if in_case else None
-        drawn = drawn or [self._draw(values) for _ in range(DRAWS)]
-        return self._taken(nets, drawn, values, in_case)
+        ranges = [in_case[case] for case in self._drawn_cases] if in_case else [values] * DRAWS
+        return self._taken(nets, [self._draw(one) for one in ranges], values, in_case)
 
     def _draw(self, values: Range) -> int:
         draws, few = self.literals.draws, [values.lo, values.hi, min(max(0, values.lo), values.hi)]
@@ -90,7 +89,7 @@ class Proof(ABC):
         found.pop(UNREAD, None)
         signed = values.lo < 0
         limits = self.within(bits, values, signed)
-        for case, own in zip(self.cases, in_case, strict=False):
+        for case, own in zip(self.cases if in_case else (), in_case, strict=True):
             limits += [f.either(-case, limit) for limit in self.within(bits, own, signed)]
         return found, limits
 
@@ -110,9 +109,9 @@ class Proof(ABC):
         if not known_together:
             return found
         count = len(layer.words)
-        self._drawn_layers = [f.draws.randrange(count) for _ in range(DRAWS)]
+        self._drawn_cases = [f.draws.randrange(count) for _ in range(DRAWS)]
         places = range(2, 2 + (count - 1).bit_length())
-        which, known = self._taken(places, self._drawn_layers, Range(0, count - 1), ())
+        which, known = self._taken(places, self._drawn_cases, Range(0, count - 1), ())
         self.assumed += known
         self.cases = [equal(f, list(which.values()), number) for number in range(count)]
         for name in ports.keys() & known_together:

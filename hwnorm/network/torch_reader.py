@@ -126,7 +126,7 @@ def _without_weights(torch: Any, target: Callable[[], Any]) -> Any:
     try:
         with torch.device("meta"):
             return target()
-    except (RuntimeError, NotImplementedError):
+    except RuntimeError:
         from torch.overrides import TorchFunctionMode
 
         class EmptyOnMeta(TorchFunctionMode):  # type: ignore[misc]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hwnorm.cache import folder
+from hwnorm.errors import HwnormError
+from hwnorm.files import write_whole
 
 
 def key(*parts: str) -> str:
@@ -34,16 +34,9 @@ def put(name: str, data: dict[str, Any]) -> None:
     path = _path(name)
     if path is None:
         return
-    with suppress(OSError):
+    with suppress(OSError, HwnormError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, made = tempfile.mkstemp(dir=path.parent, prefix=".new.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file)
-            Path(made).replace(path)
-        except BaseException:
-            Path(made).unlink(missing_ok=True)
-            raise
+        write_whole(path, json.dumps(data).encode())
 
 
 def _path(name: str) -> Path | None:
