@@ -42,8 +42,9 @@ class Folder:
 
     @cached_property
     def design(self) -> Design:
-        engine = manifest.engine_of(self.about)
-        return Design(engine, self.about["direction"], self.about["lanes"], self.about["replay"] == "external")
+        engine, about = manifest.engine_of(self.about), self.about
+        external, apply = about["replay"] == "external", about.get("apply", "auto")
+        return Design(engine, about["direction"], about["lanes"], external, apply=apply)
 
     @cached_property
     def layouts(self) -> list[Layout]:

@@ -29,6 +29,9 @@ BENCH = ("__init__.py", "bench.py", "streams.py", "tops.py", "vectors.py", "Make
 def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
     """Every file of the folder by its name."""
     check(design.engine, design.direction, design.lanes)
+    if design.apply == "table" and not design.plan.tabulated:
+        what = f"{design.engine.norm.name}, {design.direction}, {design.engine.precision.bits} bits"
+        raise InputError(f"{what}: its last sweep cannot be looked up in a table; leave out --apply table")
     block = EngineBlock(design.plan, name)
     vectors = golden(design, block)
     frame = _frame(design, block, name, command)
@@ -92,6 +95,7 @@ def _about(design: Design, block: EngineBlock) -> dict[str, Any]:
         "clock": "clk",
         "reset": {"signal": "rst", "active": "high", "synchronous": True},
         "replay": "external" if design.external else "onchip",
+        "apply": "table" if plan.tabulated else "multiply",
         "fixed_length": plan.shape.fixed,
         "streams": [asdict(s) for s in block.streams],
         "axis": axis.describe(block.streams),

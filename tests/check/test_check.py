@@ -214,6 +214,7 @@ def test_a_length_waits_for_its_table(tmp_path: Path, monkeypatch: pytest.Monkey
     if forgets:
         monkeypatch.setattr(engine_block.EngineBlock, "_length", lambda engine, sweep, name, given: given)
     made = folder(tmp_path / "d", lanes=3, apply="table", bits=4, max_elements=13)
+    assert made.design.plan.tabulated
     if forgets:
         with pytest.raises(ToolFailed, match="keep is 7, the reference has 1"):
             check(made, 0, 192, 1500)

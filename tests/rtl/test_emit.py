@@ -90,6 +90,7 @@ def test_the_same_command_gives_the_same_bytes(tmp_path: Path, monkeypatch: pyte
         (("-o", "theirs"), 1, "theirs"),
         (("--replay", "somewhere"), 2, "--replay"),
         (("--elements", "4", "--max-elements", "4"), 2, "not allowed with"),
+        (("--norm", "l2", "--direction", "backward", "--apply", "table"), 1, "l2, backward, 8 bits: its last sweep"),
     ],
 )
 def test_what_cannot_be_made_says_why(
