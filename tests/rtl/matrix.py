@@ -3,17 +3,18 @@
 Catalogue entry x form x direction x bits x lanes x length (given at run time or fixed) x apply (as it comes, or looked
 up in a table where that can be), memories on chip; golden and random groups. The default forms at a run-time length
 come first. Entries that are the same hardware (with one sample or another, say; forms that differ in training alone,
-for inference) are run once: a result is kept in build/regression under a digest of the Verilog but for its comments,
-the vectors and the bench. After a change only the designs that are another now are run; and a run that was interrupted,
-or is repeated with the same sources, does not even generate what it has seen. Verilator for the largest, Icarus for all
-others: it compiles at once, and most are through before Verilator's are built. The subset that every test run does is
-here too.
+for inference) are run once: what passed is kept in a table under a digest of the Verilog but for its comments, the
+vectors and the bench. After a change only the designs that are another now are run; and a run that was interrupted, or
+is repeated with the same sources, does not even generate what it has seen. Verilator; for one number of bits and lanes
+Icarus, which knows unknown bits. The subset that every test run does is here too.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import io
 import json
 import os
 import random
@@ -21,10 +22,11 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from itertools import cycle
+from multiprocessing import Manager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,9 @@ LANES = (1, 3, 4, 16)
 ELEMENTS = {16: 37}  # three beats, the last not full
 SHORT = 13
 RANDOM_ELEMENTS = {True: 600, False: 250}  # by whether the length is fixed
+UNKNOWN_BITS = (8, 3)  # bits and lanes that Icarus runs
 KEPT = ROOT / "build" / "regression"
+COLUMNS = ("design", "seed", "case", "groups", "elements", "missed")
 DRAWING = ("hwnorm/bundle/*.py", "hwnorm/rtl/simulate.py", "hwnorm/rtl/cocotb_worker.py")  # and running
 SOURCES = ("hwnorm/**/*.py", "sim/*.py", "rtl_templates/rtl/*", "tests/rtl/matrix.py")
 
@@ -107,7 +111,7 @@ def tabulated() -> Iterator[tuple[str, str, str]]:
 
 def everything() -> list[Case]:
     found = [
-        Case(*path, bits, lanes, fixed, simulator="verilator" if lanes == max(LANES) and not fixed else "icarus")
+        Case(*path, bits, lanes, fixed, simulator="icarus" if (bits, lanes) == UNKNOWN_BITS else "verilator")
         for path in datapaths()
         for bits in BITS
         for lanes in LANES
@@ -163,23 +167,41 @@ def key(files: dict[str, bytes], case: Case, seed: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def _outcome(case: Case, seed: int) -> dict[str, Any]:
-    """``seconds`` of generating; ``run``: of running, if the same hardware was not run before."""
-    started = time.monotonic()
-    found: dict[str, Any] = {"case": str(case), "seed": seed}
+class Passed:
+    """The table of what has passed: the first case of each design, what was compared, which points were not hit."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        self.rows = {row["design"]: row for row in csv.DictReader(io.StringIO(text))}
+
+    def add(self, found: dict[str, Any]) -> None:
+        self.rows[found["design"]] = {name: found[name] for name in COLUMNS}
+
+    def write(self) -> None:
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(sorted(self.rows.values(), key=lambda row: row["case"]))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, text.getvalue().encode())
+
+
+def _outcome(case: Case, seed: int, taken: MutableMapping[str, str]) -> dict[str, Any]:
+    """``taken``: designs that passed before, or that another process has begun; its case is ``as`` then."""
+    found: dict[str, Any] = {"case": str(case), "seed": seed, "ok": True}
     try:
         files = case.emitted()
-        kept = KEPT / "designs" / f"{key(files, case, seed)}.json"
-        found |= {"design": kept.stem, "seconds": round(time.monotonic() - started, 1)}
-        if not kept.exists():
-            report = case.run(seed, files)
-            found["run"] = round(time.monotonic() - started - found["seconds"], 1)
-            outcome = {"case": str(case), "elements": report.elements, "missed": sorted(report.coverage.missed)}
-            write_whole(kept, json.dumps(outcome).encode())
-        found |= {"ok": True, "as": json.loads(kept.read_text())["case"]}
+        found["design"] = key(files, case, seed)
+        claim = f"{case}, now"
+        first = taken.setdefault(found["design"], claim)
+        if first != claim:
+            return found | {"as": first}
+        report = case.run(seed, files)
+        missed = " ".join(sorted(point.replace(" ", "") for point in report.coverage.missed))
+        return found | {"groups": report.groups, "elements": report.elements, "missed": missed}
     except Exception as fault:  # a fault of ours in one design is no reason to leave out the others
-        found |= {"ok": False, "told": f"{type(fault).__name__}: {fault}"}
-    return found
+        return found | {"ok": False, "told": f"{type(fault).__name__}: {fault}"}
 
 
 def main() -> int:
@@ -189,28 +211,35 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="designs whose name has it, such as l2-one-pass")
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn by the seed")
     parser.add_argument("--subset", action="store_true", help="those that every test run does")
+    parser.add_argument("--passed", type=Path, default=KEPT / "passed.csv", help="what passed before, and now")
     options = parser.parse_args()
     cases = [c for c in (subset() if options.subset else everything()) if options.only in str(c)]
     if options.sample is not None:
         cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
+    passed = Passed(options.passed)
     kept = KEPT / f"{_sources(SOURCES).hex()[:16]}.jsonl"
-    (KEPT / "designs").mkdir(parents=True, exist_ok=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
     lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
-    done = {(one["case"], one["seed"]) for one in map(json.loads, lines) if one["ok"]}
+    before = [one for one in map(json.loads, lines) if one["ok"] and one["design"] in passed.rows]
+    done = {(one["case"], one["seed"]) for one in before}
     todo = [c for c in cases if (str(c), options.seed) not in done]
-    print(f"{len(cases)} designs, {len(cases) - len(todo)} of them done before; results in {kept}", flush=True)
+    print(f"{len(cases)} designs, {len(cases) - len(todo)} of them done before; what passed: {passed.path}", flush=True)
     failed, different, started = 0, 0, time.monotonic()
-    with ProcessPoolExecutor(options.jobs) as pool, kept.open("a", encoding="utf-8") as log:
-        running = [pool.submit(_outcome, case, options.seed) for case in todo]
+    with Manager() as shared, ProcessPoolExecutor(options.jobs) as pool, kept.open("a", encoding="utf-8") as log:
+        taken = shared.dict({design: row["case"] for design, row in passed.rows.items()})
+        running = [pool.submit(_outcome, case, options.seed, taken) for case in todo]
         for number, future in enumerate(as_completed(running), 1):
             found = future.result()
             log.write(json.dumps(found) + "\n")
             log.flush()
-            different += "run" in found
             if not found["ok"]:
                 failed += 1
                 print(f"FAILED {found['case']}: {found['told']}", flush=True)
-            if number % 50 == 0 or number == len(todo):
+            elif "as" not in found:
+                different += 1
+                passed.add(found)
+            if number % 20 == 0 or number == len(todo):
+                passed.write()
                 spent = f"{time.monotonic() - started:.0f} s"
                 print(f"{number} of {len(todo)}, {different} of them run, {failed} failed, {spent}", flush=True)
     return 1 if failed else 0
