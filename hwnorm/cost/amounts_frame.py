@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hwnorm.cost.amounts_sweep import waiting_bits
 from hwnorm.cost.blocks import MACRO, REGISTERS, Family, mapped
-from hwnorm.rtl.plan import FROM_REPLAY, TABLES, Plan
+from hwnorm.rtl.plan import FROM_REPLAY, TABLES, Plan, SweepPlan
 from hwnorm.units.lfsr import TAPS
 
 Amounts = Counter[str]
@@ -62,6 +63,17 @@ def memory_amounts(memory: Memory, family: Family) -> Amounts:
     elif cells.ways > 1 or cells.kind == MACRO:  # the register behind it is not the block's own
         found["read_register_bits"] += memory.width
     return found
+
+
+def shifted_bits(plan: Plan, sweep: SweepPlan, family: Family) -> tuple[int, int]:
+    """Of a beat from a replay the bits whose registers, behind the memory and in front of the sweep, are in a shift
+    register of LUTs: as there are three, behind distributed RAM alone; with those that they wait in later."""
+    (words, *more), width = plan.replay_banks(sweep.number), plan.replay_width(sweep.number)
+    if not family.shifts or more or sweep.issue_latency <= FROM_REPLAY:
+        return 0, 0
+    waiting = plan.shape.lanes * waiting_bits(sweep)
+    distributed = mapped(family, words, width).kind == "distributed"
+    return (width - waiting if distributed else 0), waiting
 
 
 def _selected(ways: int, distributed: bool = False) -> str:

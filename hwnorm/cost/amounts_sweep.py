@@ -7,6 +7,7 @@ the adder tree, so ``lanes`` may be an array: one plan then serves all numbers o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def sweep_amounts(plan: Plan, sweep: SweepPlan, lanes: Any, family: Family) -> A
         found[name] += amount * copies
     found["operand_bits"] += sum(c.format.width for c, _ in sweep.operands)
     if tabulated:
-        found.update(_table(plan, sweep, lanes))
+        found.update(_table(plan, sweep, lanes, family))
         return found
     found["beat_bits"] += sum(c.format.width for c in sweep.arriving.values()) * lanes
     found.update(_reductions(plan, sweep, lanes))
@@ -161,7 +162,7 @@ def _product(cell: Cell, family: Family) -> Amounts:
     found = Amounts(factor_bits=a + b if cell.args[0] is not cell.args[1] else a)
     ends = [end for _, end in parts(b)]
     for number, ((narrow, wide), end) in enumerate(zip(product_parts(cell), ends, strict=True)):
-        blocks = multipliers(family, wide, narrow)
+        blocks = multipliers(family, wide, narrow, cell.format.width if len(ends) == 1 else 0)
         found["multipliers"] += blocks
         found["product_bits" if blocks else "soft_product_bits"] += narrow + wide if blocks else narrow * wide
         if blocks > 1:
@@ -185,13 +186,27 @@ def _dropped(sweep: SweepPlan) -> Counter[Cell]:
 
 
 def _last_use(sweep: SweepPlan) -> dict[Cell, int]:
-    """The depth at which a value is last read, seen through wiring."""
     found: dict[Cell, int] = {}
+    for cell, depth in _uses(sweep):
+        found[cell] = max(found.get(cell, 0), depth)
+    return found
 
-    def read(cell: Cell, depth: int) -> None:
+
+def waiting_bits(sweep: SweepPlan) -> int:
+    """Of an element that arrives: those that nobody reads at once."""
+    first: dict[Cell, int] = {}
+    for cell, depth in _uses(sweep):
+        first[cell] = min(first.get(cell, depth), depth)
+    return sum(cell.format.width for cell in sweep.arriving.values() if first.get(cell, 0) > 0)
+
+
+def _uses(sweep: SweepPlan) -> Iterator[tuple[Cell, int]]:
+    """The depths at which values are read, seen through wiring."""
+
+    def source(cell: Cell) -> Cell:
         while cell.kind in WIRING:
             cell = cell.args[0]
-        found[cell] = max(found.get(cell, 0), depth)
+        return cell
 
     for cell in sweep.cells:
         if cell.kind in WIRING:
@@ -200,12 +215,11 @@ def _last_use(sweep: SweepPlan) -> dict[Cell, int]:
         late = int(cell.kind is Kind.MUL and len(parts(max(a.format.width for a in cell.args))) > 1)
         for arg in cell.args:
             if arg.rate is Rate.ELEM:
-                read(arg, depth + late)
+                yield source(arg), depth + late
     for cell in sweep.writes.values():
-        read(cell, sweep.writes_at)
+        yield source(cell), sweep.writes_at
     for _, cell in sweep.passes:
-        read(cell, sweep.passes_at)
-    return found
+        yield source(cell), sweep.passes_at
 
 
 # All lanes together
@@ -283,7 +297,7 @@ def _chains(plan: Plan, sweep: SweepPlan) -> Amounts:
     return found
 
 
-def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
+def _table(plan: Plan, sweep: SweepPlan, lanes: Any, family: Family) -> Amounts:
     """A lane that fills, and a copy of the table a lane. What comes from a replay stands in the memory's own register
     (amounts_frame adds one where it has none), unless the tables stand in more than one place."""
     (stream,) = sweep.arriving.values()
@@ -294,6 +308,9 @@ def _table(plan: Plan, sweep: SweepPlan, lanes: Any) -> Amounts:
     found = Amounts(filling_bits=filling + (2 + tail) * (plan.shape.lookup_latency + 1), tables=1)
     if sweep.number == 1 or plan.shape.external or spread:
         found["beat_bits"] = width * lanes
+    if not family.packed:
+        addressed = not found["beat_bits"] and len(plan.replay_banks(sweep.number)) == 1
+        found["looked_up_bits"] = (word + width * addressed) * lanes
     if spread:
         found["result_bits"] = word * lanes + spread * (width + (TABLES - 1).bit_length() + word)
     counted = any(c.kind is not Kind.RAMP and arg.kind is Kind.STREAM for c in sweep.cells for arg in c.args)

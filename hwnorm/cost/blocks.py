@@ -41,6 +41,8 @@ class Family:
     least_product: int = 0  # bits of a product that is worth one
     slice_bits: int = 18  # of a factor that needs several
     signed: bool = False  # its multipliers know signed numbers alone
+    shifts: bool = False  # three registers in a row that nobody reads between become a LUT
+    packed: bool = False  # registers behind and in front of a block RAM are its own
     luts_of_ram: int = 0  # of a cell of distributed RAM
     in_registers: int = 0  # words of the largest memory that becomes flip-flops; larger ones stay what they are: macros
 
@@ -63,6 +65,7 @@ ECP5 = Family(
         Ram("block", 14, (1, 2, 4, 9, 18, 36), 128, byte=9),
     ),
     factors=(18, 18),
+    packed=True,
     luts_of_ram=6,
 )
 ICE40_UP = Family((Ram("block", 11, (2, 4, 8, 16), 64, byte=1),), factors=(16, 16), least_product=11, slice_bits=16)
@@ -81,6 +84,7 @@ XILINX_7 = Family(
     factors=(25, 18),
     least_product=9,
     signed=True,
+    shifts=True,
     luts_of_ram=4,
 )
 STANDARD_CELLS = Family((), in_registers=64)

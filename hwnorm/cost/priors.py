@@ -33,7 +33,7 @@ LOGIC = _read("""
 """)
 FF = _read("""
     1     delay_bits result_bits operand_bits beat_bits sum_bits told_bits read_register_bits captured_bits held_bits
-    1     filling_bits
+    1     filling_bits looked_up_bits
     1     feed_bits collected_bits constant_bits late_bits counted_bits time_bits near_bits flags address_bits
     1     space_bits beat_counter_bits lane_counter_bits layer_bits counter_bits exponent_bits multiplier_bits
     1     divider_bits divider_held_bits root_bits root_held_bits rounder_bits memory_register_bits
