@@ -180,13 +180,15 @@ def call_of(
         rail = 1 << (engine.precision.bits - 1)
         pivot = np.floor(x.mean(axis=1)) + rng.choice([0, 0, 1, -1, 5, rail // 2], groups)
         arguments["pivot"] = np.clip(pivot, -rail, rail - 1).astype(np.int64)
+    near = rng.random() < (0.5 if farthest else 0.125)
+    if near and data is None and engine.norm.affine == "group" and "gamma" in arguments:
+        arguments["gamma"] = _rounding_up(engine, x, arguments, rng)
     if direction == "forward":
-        if data is None and engine.norm.affine == "group" and "gamma" in arguments and rng.random() < 0.125:
-            arguments["gamma"] = _rounding_up(engine, x, arguments, rng)
         return with_epsilon(engine, engine.forward_call(x, **arguments), rng)
     lo, hi = engine.precision.dx_frac_range
-    dx_frac = [None, lo, hi, int(rng.integers(lo, hi + 1))][rng.integers(4)]
-    dy = data(rng, engine.precision.bits, groups, m) if data else gradient_of(rng, engine.precision.bits, x)
+    dx_frac = [None, lo, hi, int(rng.integers(lo, hi + 1))][3 if farthest else rng.integers(4)]
+    gradient = against if farthest else gradient_of
+    dy = data(rng, engine.precision.bits, groups, m) if data else gradient(rng, engine.precision.bits, x)
     return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
 
 
@@ -225,11 +227,24 @@ def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
 
 
 def outliers(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:
-    """Groups of one value, but for one element."""
+    """Groups of one value or, every second one, of two, but for one element."""
     rail = 1 << (bits - 1)
     x = np.repeat(rng.integers(-rail, rail, (groups, 1)), m, axis=1)
+    x[::2] = np.where(rng.random(x[::2].shape) < 0.5, x[::2], rng.integers(-rail, rail, (len(x[::2]), 1)))
     x[np.arange(groups), rng.integers(m, size=groups)] = rng.integers(-rail, rail, groups)
     return x
+
+
+def against(rng: np.random.Generator, bits: int, x: Ints) -> Ints:
+    """Gradients whose means, which are taken off, have the other sign than that of one element: dx is large there."""
+    rail, groups = 1 << (bits - 1), len(x)
+    one = np.arange(groups)
+    centred = x - x.mean(axis=1, keepdims=True)
+    chosen = np.abs(centred).argmax(axis=1)
+    taken_off = centred.std(axis=1, keepdims=True) ** 2 + centred * centred[one, chosen][:, None]
+    dy = np.where(taken_off > 0, -rail, rail - 1)
+    dy[one, chosen] = rail - 1
+    return dy ^ -rng.integers(0, 2, (groups, 1))
 
 
 def gradient_of(rng: np.random.Generator, bits: int, x: Ints) -> Ints:

@@ -11,10 +11,12 @@ from hwnorm.bundle.manifest import engine_of
 from hwnorm.check.folder import Folder
 from hwnorm.check.proof import TIMEOUT_S, Layers, Proof, Range
 from hwnorm.check.stage_proof import StageProof, known_of
-from hwnorm.check.window_proof import WindowProof
+from hwnorm.check.window_proof import Operand, WindowProof
 from hwnorm.gates import Mutant, Netlist
+from hwnorm.rtl.cells import Cell
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
+from hwnorm.rtl.plan import SweepPlan
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 
@@ -84,17 +86,16 @@ def _proof(
             shown |= dict.fromkeys([*_names(sweep.written), "write_last", "write_tail"], "write_valid")
             deepest = max(plan.sums_at, plan.released_at, plan.passes_at, plan.writes_at)
             layer = Layers({cell.name: port.name for cell, port in sweep.layer.items()}, words)
-            copies = {
-                port.name: [
-                    f"{instance}.{port.name.removesuffix('_in')}_at_{depth}" for c, depth in plan.operands if c is cell
-                ]
-                for cell, port in sweep.operands.items()
-            }
-            operands = {
-                port.name: (Range(cell.lo, cell.hi), copies[port.name]) for cell, port in sweep.operands.items()
-            }
+            operands = {port.name: _operand(instance, cell, port, plan) for cell, port in sweep.operands.items()}
             return WindowProof(netlist, instance, faults, deepest + 3, shown, layer, operands)
     return WindowProof(netlist, instance, faults, WINDOW, {})
+
+
+def _operand(instance: str, cell: Cell, port: Any, plan: SweepPlan) -> Operand:
+    """Its copies at the depths where it is used are made as the first beat comes there."""
+    depths, name = [depth for c, depth in plan.operands if c is cell], port.name.removesuffix("_in")
+    copies = {f"{instance}.{name}_at_{d}": f"{instance}.first_{d - 1}" if d else "" for d in depths}
+    return Operand(Range(cell.lo, cell.hi), copies)
 
 
 def _names(ports: Mapping[Any, Any]) -> list[str]:

@@ -6,13 +6,26 @@ A pipeline without feedback needs as many cycles as it is deep. Data are looked 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
+from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import Values
 
 NO_LAYERS = Layers({})
-NO_OPERANDS: Mapping[str, tuple[Range, Sequence[str]]] = {}
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A port's range when a register copies it, by the register: at once with a group's first beat (""), or while a
+    flag is high that follows that beat."""
+
+    values: Range
+    copies: Mapping[str, str]
+
+
+NO_OPERANDS: Mapping[str, Operand] = {}
 
 
 class WindowProof(Proof):
@@ -24,10 +37,9 @@ class WindowProof(Proof):
         cycles: int,
         shown: Mapping[str, str],
         layer: Layers = NO_LAYERS,
-        operands: Mapping[str, tuple[Range, Sequence[str]]] = NO_OPERANDS,
+        operands: Mapping[str, Operand] = NO_OPERANDS,
     ) -> None:
-        """``shown``: outputs, and of each the one-bit output that says when it matters, or "". ``operands``: of a port
-        its range while ``valid`` and ``first`` are high, and the registers that it is copied to then."""
+        """``shown``: outputs, and of each the one-bit output that says when it matters, or "". ``operands`` by port."""
         super().__init__(netlist, instance, faults)
         self._operands = operands
         self._layer = self.layers(layer)
@@ -39,11 +51,12 @@ class WindowProof(Proof):
         named = set(self.nets(shown))
         self._shown |= {net: 1 for net in self.nets(outputs) if net not in named and not shown}
         copies: Values = {}
-        for values, names in operands.values():
-            for name in names:
+        for operand in operands.values():
+            for name in operand.copies:
                 nets = self.block.labels.get(name, ())
                 if set(self.unrolling.states).issuperset(nets):
-                    found, known = self.drawn(nets, Range(min(values.lo, 0), max(values.hi, 0)))
+                    values = Range(min(operand.values.lo, 0), max(operand.values.hi, 0))
+                    found, known = self.drawn(nets, values)
                     copies |= found
                     self.assumed += known
         self._window = self._frames({**self.unknown, **copies}, cycles)
@@ -57,13 +70,20 @@ class WindowProof(Proof):
             if self._operands:
                 given |= {ports[name][0]: f.fresh() for name in ("valid", "first")}
                 begins = f.both(*(given[ports[name][0]] for name in ("valid", "first")))
-            for name, (values, _) in self._operands.items():
-                found, known = self.drawn(ports.get(name, ()), values)
+            for name, operand in self._operands.items():
+                found, known = self.drawn(ports.get(name, ()), operand.values)
                 given |= found
-                self.assumed += [f.either(-begins, limit) for limit in known]
+                for flag in set(operand.copies.values()):
+                    copied = self._state(states, flag) if flag else begins
+                    self.assumed += [f.either(-copied, limit) for limit in known]
             frames.append(self.unrolling.settle(f, {**states, **self.inputs(given)}))
             states = self.unrolling.after(frames[-1])
         return frames
+
+    def _state(self, states: Values, name: str) -> int:
+        """Of one bit; false where the block has no register of that name any more."""
+        (net, *_) = self.block.labels.get(name) or (0,)
+        return states.get(net, -TRUE)
 
     def shows(self, number: int) -> str | None:
         apart = {state for state in self.unrolling.states if state not in self.initial}
