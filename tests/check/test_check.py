@@ -17,7 +17,7 @@ from amaranth.hdl import Const
 
 from hwnorm.bundle import manifest
 from hwnorm.check.bulk import bulk
-from hwnorm.check.drawing import call_of
+from hwnorm.check.drawing import against, call_of, gradient_of, outliers
 from hwnorm.check.folder import Folder, check_manifest
 from hwnorm.check.mutants import score
 from hwnorm.check.standard import check
@@ -25,6 +25,7 @@ from hwnorm.cli import main
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.files import write_folder
+from hwnorm.fixed import Ints
 from hwnorm.norms.catalog import CATALOG
 from hwnorm.rtl import engine as engine_block
 from hwnorm.rtl import replay
@@ -206,6 +207,20 @@ def test_gains_that_round_up_to_a_power_of_two_are_drawn() -> None:
         found = np.abs(call.run()["K"].v)
         groups, met = groups + 16, met + int((found == 1 << 11).sum())
     assert met > groups / 100
+
+
+def test_gradients_against_what_is_taken_off_are_drawn() -> None:
+    """|dy - mean(dy)| is below two rails; with the mean along x it is above, which no other gradient does."""
+    rng, rail = np.random.default_rng(0), 128
+
+    def largest(gradient: Callable[..., Ints]) -> float:
+        x = outliers(rng, 8, 4000, 13)
+        dy, d = gradient(rng, 8, x), x - x.mean(axis=1, keepdims=True)
+        xhat = d / np.maximum(d.std(axis=1, keepdims=True), 0.5)
+        dx = dy - dy.mean(axis=1, keepdims=True) - xhat * (dy * xhat).mean(axis=1, keepdims=True)
+        return float(np.abs(dx).max())
+
+    assert largest(gradient_of) < 2 * rail < largest(against) - rail / 8
 
 
 @pytest.mark.parametrize("forgets", [False, pytest.param(True, id="forgets")])

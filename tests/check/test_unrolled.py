@@ -11,7 +11,7 @@ from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.proof import Layers, Range
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.unrolled import layers_of, ranges_of
-from hwnorm.check.window_proof import WindowProof
+from hwnorm.check.window_proof import Operand, WindowProof
 from hwnorm.engine import Engine
 from hwnorm.gates import Mutant, Netlist, mutants, mutated, netlist_of
 from hwnorm.gates.clauses import DRAWS
@@ -123,6 +123,31 @@ def test_a_pipeline() -> None:
     proven = [verdicts[str(fault)] == PROVEN for fault in faults]
     assert not any(p and found for p, found in zip(proven, shown, strict=True))
     assert any(proven)
+
+
+COPY = """module copy(input clk, input valid, input first, input [2:0] q_in, output y);
+  reg first_0 = 0; reg [2:0] q_at_1 = 0; reg t = 0;
+  assign y = t;
+  always @(posedge clk) begin
+    first_0 <= valid & first;
+    if (first_0) q_at_1 <= q_in;
+    t <= q_at_1[2] & q_at_1[1];
+  end
+endmodule
+module top(input clk, input valid, input first, input [2:0] q, output y);
+  copy sweep_1(.clk(clk), .valid(valid), .first(first), .q_in(q), .y(y));
+endmodule"""
+
+
+@pytest.mark.parametrize(("most", "flag", "proven"), [(5, "sweep_1.first_0", 1), (6, "sweep_1.first_0", 0), (5, "", 0)])
+def test_an_operand_is_in_its_range_when_it_is_copied(most: int, flag: str, proven: bool) -> None:
+    """6 has both of the higher bits, 5 has not; of the cycle before nothing follows."""
+    netlist = netlist_of(COPY, "top", by_instance=True, gates=None)
+    faults = [f for f in mutants(netlist, 1000) if f.type == "$_AND_" and f.pin == "Y" and f.mode.value == "const0"]
+    operands = {"q_in": Operand(Range(0, most), {"sweep_1.q_at_1": flag})}
+    proof = WindowProof(netlist, "sweep_1", faults, 5, {"y": ""}, operands=operands)
+    found = [proof.verdict(k) for k, f in enumerate(faults) if "first" not in str(f)]
+    assert (PROVEN in found) == proven
 
 
 def test_no_time_is_no_proof() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matrix
 
 
@@ -33,6 +35,18 @@ def test_nothing_that_is_run_is_left_out_of_the_key() -> None:
     for name in ("rtl/dut.v", "rtl/dut_axis.v", "vectors/stream_out.hex", "sim/bench.py"):
         assert matrix.key(files | {name: files[name] + b"0\n"}, case, 1) != right, name
     assert matrix.key(files | {"rtl/dut.v": files["rtl/dut.v"] + b"// more"}, case, 1) == right
+
+
+def test_what_passed_is_read_again(tmp_path: Path) -> None:
+    """A claim that another case made is not run twice; one that is new is."""
+    table = matrix.Passed(tmp_path / "passed.csv")
+    case = matrix.Case("mean-only", "two-sweep", "forward", 4, 1)
+    taken = {key_of("mean-only", "two-sweep", "forward"): "another"}
+    assert matrix._outcome(case, 1, taken)["as"] == "another"
+    table.add({"design": "d", "seed": 1, "case": "c", "groups": 2, "elements": 3, "missed": "", "ok": True})
+    table.write()
+    again = matrix.Passed(table.path)
+    assert again.rows == {"d": {"design": "d", "seed": "1", "case": "c", "groups": "2", "elements": "3", "missed": ""}}
 
 
 def test_the_stated_matrix_comes_first() -> None:
