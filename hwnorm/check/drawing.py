@@ -241,7 +241,7 @@ def against(rng: np.random.Generator, bits: int, x: Ints) -> Ints:
     one = np.arange(groups)
     centred = x - x.mean(axis=1, keepdims=True)
     chosen = np.abs(centred).argmax(axis=1)
-    taken_off = centred.std(axis=1, keepdims=True) ** 2 + centred * centred[one, chosen][:, None]
+    taken_off = centred.var(axis=1, keepdims=True) + centred * centred[one, chosen][:, None]
     dy = np.where(taken_off > 0, -rail, rail - 1)
     dy[one, chosen] = rail - 1
     return dy ^ -rng.integers(0, 2, (groups, 1))

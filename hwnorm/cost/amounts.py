@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hwnorm.cost.amounts_frame import bank_amounts, frame_amounts, memories, memory_amounts, shifted_bits
+from hwnorm.cost.amounts_frame import bank_amounts, frame_amounts, memories, memory_amounts, shift_amounts
 from hwnorm.cost.amounts_stage import stage_amounts
 from hwnorm.cost.amounts_sweep import sweep_amounts
 from hwnorm.cost.blocks import Family
@@ -27,11 +27,9 @@ def amounts(plan: Plan, family: Family) -> dict[str, Amounts]:
     found["frame"] = frame_amounts(plan)
     for sweep in plan.sweeps[1:] if not plan.shape.external else []:
         found[f"sweep_{sweep.number}"].update(bank_amounts(plan, sweep.number))
-        three, waiting = shifted_bits(plan, sweep, family)
-        found[f"sweep_{sweep.number}"]["beat_bits"] -= three + waiting
-        found["frame"]["replayed_bits"] -= three + waiting
-        found["frame"]["read_register_bits"] -= 2 * (three + waiting) if three else 0
-        found["frame"]["shifted_bits"] += three
+        shift = shift_amounts(plan, sweep, family)
+        found["frame"].update(shift)
+        found[f"sweep_{sweep.number}"]["beat_bits"] += shift["replayed_bits"]
     for instance, memory in memories(plan):
         found[instance].update(memory_amounts(memory, family))
     return found

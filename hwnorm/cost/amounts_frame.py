@@ -65,15 +65,17 @@ def memory_amounts(memory: Memory, family: Family) -> Amounts:
     return found
 
 
-def shifted_bits(plan: Plan, sweep: SweepPlan, family: Family) -> tuple[int, int]:
-    """Of a beat from a replay the bits whose registers, behind the memory and in front of the sweep, are in a shift
-    register of LUTs: as there are three, behind distributed RAM alone; with those that they wait in later."""
+def shift_amounts(plan: Plan, sweep: SweepPlan, family: Family) -> Amounts:
+    """What is to be added behind a replay where a family has shift registers of LUTs. Distributed RAM is followed by
+    three registers, of which the one in front of the sweep is the last: whether they become one is fitted. What nobody
+    reads at once is in the one that it waits in later, behind whatever memory."""
     (words, *more), width = plan.replay_banks(sweep.number), plan.replay_width(sweep.number)
     if not family.shifts or more or sweep.issue_latency <= FROM_REPLAY:
-        return 0, 0
+        return Amounts()
     waiting = plan.shape.lanes * waiting_bits(sweep)
-    distributed = mapped(family, words, width).kind == "distributed"
-    return (width - waiting if distributed else 0), waiting
+    if mapped(family, words, width).kind != "distributed":
+        return Amounts(replayed_bits=-waiting)
+    return Amounts(read_register_bits=-2 * width, replayed_bits=-width, shifted_bits=width - waiting)
 
 
 def _selected(ways: int, distributed: bool = False) -> str:

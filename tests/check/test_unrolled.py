@@ -146,7 +146,7 @@ def test_an_operand_is_in_its_range_when_it_is_copied(most: int, flag: str, prov
     faults = [f for f in mutants(netlist, 1000) if f.type == "$_AND_" and f.pin == "Y" and f.mode.value == "const0"]
     operands = {"q_in": Operand(Range(0, most), {"sweep_1.q_at_1": flag})}
     proof = WindowProof(netlist, "sweep_1", faults, 5, {"y": ""}, operands=operands)
-    found = [proof.verdict(k) for k, f in enumerate(faults) if "first" not in str(f)]
+    found = [proof.verdict(k) for k in range(len(faults))]
     assert (PROVEN in found) == proven
 
 

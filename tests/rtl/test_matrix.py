@@ -38,7 +38,7 @@ def test_nothing_that_is_run_is_left_out_of_the_key() -> None:
 
 
 def test_what_passed_is_read_again(tmp_path: Path) -> None:
-    """A claim that another case made is not run twice; one that is new is."""
+    """And what another case has claimed is not run again."""
     table = matrix.Passed(tmp_path / "passed.csv")
     case = matrix.Case("mean-only", "two-sweep", "forward", 4, 1)
     taken = {key_of("mean-only", "two-sweep", "forward"): "another"}
