@@ -93,6 +93,11 @@ class Bench:
         self.simulation = netlist.simulator(streams, toggles=toggles, seed=power_on)
         self.random = np.random.default_rng(seed)
 
+    def power_on(self) -> None:
+        """And a reset."""
+        self.simulation.reset()
+        self.reset()
+
     def reset(self, cycles: int = 1) -> None:
         self.simulation.drive({"rst": 1})
         for name in self.simulation.netlist.inputs:

@@ -63,6 +63,7 @@ def bulk(folder: Folder, total: int, told: Callable[[int], None], seed: int = 0,
     each = max(min(wanted, IN_A_ROW), 1) if machine is None else max(min(-(-total // m), COMPILED // m), 1)
     if machine is None:
         machine = folder.bench(folder.netlist, streams, seed)
+        machine.power_on()
     done, groups, spent, busy, began = 0, 0, 0.0, 0.0, time.perf_counter()
     while done < total:
         count = streams * each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,9 @@ class Folder:
         return beats[0] if driven else beats[-1]
 
     def bench(self, netlist: Netlist, streams: int, seed: int = 0, **more: Any) -> Bench:
-        return Bench(netlist, streams, self.port(True), self.port(False), seed, **more)
+        """Registers start from anything, whatever the Verilog says: a reset has to be enough."""
+        options = {"power_on": seed} | more
+        return Bench(replace(netlist, init={}), streams, self.port(True), self.port(False), seed, **options)
 
     def cycles(self, groups: int, beats: int) -> int:
         """The manifest's formula."""

@@ -51,7 +51,7 @@ def observe(folder: Folder, faults: Sequence[Mutant], seed: int = 0) -> Observed
     sequences = [draw.sequences[k] for k in chosen] * words
     stalls = stalls_of([draw.stalls[k] for k in chosen] * words, folder.design)
     netlist = mutated(folder.optimised, [fault for fault in faults for _ in range(EACH)])
-    bench = folder.bench(netlist, EACH * words, seed)
+    bench = folder.bench(netlist, EACH * words, seed, power_on=None)  # all in step
     bench.random = InStep(seed)  # type: ignore[assignment]
     registers = np.array(states_of(parts_of(netlist)))
     ever = np.zeros((len(registers), len(faults)), bool)

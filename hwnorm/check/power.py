@@ -227,7 +227,7 @@ class _Runs:
 
     def _run(self, sequences: list[list[Segment]], delay: Delay) -> Toggles:
         folder = self.folder
-        bench = folder.bench(self.netlist, self.streams, toggles=delay, power_on=self.seed)
+        bench = folder.bench(self.netlist, self.streams, self.seed, toggles=delay)
         if delay is Delay.ZERO:
             self._states = States(bench.simulation)
         bench.reset()

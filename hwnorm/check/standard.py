@@ -60,17 +60,20 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
 def broken_off(
     folder: Folder, bench: Bench, sequences: Sequence[list[Segment]], stalls: Stalls, times: int
 ) -> Iterator[Outcome]:
-    """What has come before resets that strike at any time, once the first groups are through: each has to forget what
-    the one before left half done. At last, groups of a wrong length and a reset that has to forget them."""
+    """Groups of a wrong length and a reset that has to forget them; then what has come before resets that strike at any
+    time, once the first groups are through: each has to forget what the one before left half done. At last the power
+    comes on again: what is run then stands or falls with one reset, whatever it began with."""
+    wrong = [(wrong_batch(folder.design, folder.layouts, np.random.default_rng(0), 1), 0, 1)]
+    limit, quiet = folder.limits([wrong], 1)
+    bench.power_on()
+    bench.run(queues_of(folder.layouts, [wrong]), Stalls.none(), limit, quiet)
+    bench.reset()
     queues = queues_of(folder.layouts, sequences)
     once = folder.about["cycles"]["overhead"]
     for cycles in bench.random.integers(once, 2 * once + 1, times).tolist():
         yield bench.run(queues, stalls, cycles, cycles)
         bench.reset()
-    wrong = [(wrong_batch(folder.design, folder.layouts, np.random.default_rng(0), 1), 0, 1)]
-    limit, quiet = folder.limits([wrong], 1)
-    bench.run(queues_of(folder.layouts, [wrong]), Stalls.none(), limit, quiet)
-    bench.reset()
+    bench.power_on()
 
 
 def golden_batches(folder: Folder) -> list[Batch]:

@@ -13,28 +13,52 @@ from hwnorm.cli.arguments import Commands, OneLineParser
 from hwnorm.cli.printing import LOG
 
 if TYPE_CHECKING:
-    from hwnorm.engine import Engine
+    from hwnorm.rtl.design import Design
 
 
 def add_to(commands: Commands) -> None:
     hls = commands.add("gen-hls", commands.common, "a folder with C++ for an HLS tool, with its test bench")
     hls.set_defaults(run=_gen_hls)
-    _generation(hls)
+    _engine(hls)
+    _output(hls)
     hls.add_argument(
         "--dialect", choices=("ap", "ac", "plain"), default="ap", help="ap_int, ac_int or C++17; default ap"
     )
 
     rtl = commands.add("gen-rtl", commands.common, "a folder with Verilog: engine, AXI4-Stream wrapper, vectors, bench")
     rtl.set_defaults(run=_gen_rtl)
-    _generation(rtl)
-    rtl.add_argument("--replay", choices=("onchip", "external"), default="onchip", help="default onchip")
-    rtl.add_argument(
+    rtl_choices(rtl)
+    _output(rtl)
+
+
+def rtl_choices(parser: OneLineParser | argparse._ArgumentGroup) -> None:
+    """What a design in Verilog is asked to be; ``rtl_designs`` reads it."""
+    _engine(parser)
+    parser.add_argument("--replay", choices=("onchip", "external"), default="onchip", help="default onchip")
+    parser.add_argument(
         "--apply", choices=("auto", "table", "multiply"), default="auto", help="how the last sweep maps an element"
     )
 
 
-def _generation(parser: OneLineParser) -> None:
-    """The choices of a design, the same for every generator."""
+def rtl_designs(choices: argparse.Namespace) -> dict[str, Design]:
+    """The design of each direction by its name, checked."""
+    from hwnorm.bundle import manifest
+    from hwnorm.rtl.design import Design
+    from hwnorm.rtl.emit import check, check_name
+
+    engine, external = manifest.engine_of(vars(choices)), choices.replay == "external"
+    check_name(_name(choices))
+    found = {
+        name: Design(engine, direction, choices.lanes, external, apply=choices.apply)
+        for direction, name in _parts(choices).items()
+    }
+    for design in found.values():
+        check(design)
+    return found
+
+
+def _engine(parser: OneLineParser | argparse._ArgumentGroup) -> None:
+    """The choices of an engine, the same for every generator."""
     parser.add_argument("--norm", default="l1", metavar="NAME", help="hwnorm list norms; default l1")
     parser.add_argument("--form", metavar="NAME", help="one of the norm's datapaths; default the first")
     parser.add_argument("--bits", type=int, default=8, metavar="B", help="4 to 24; default 8")
@@ -60,51 +84,54 @@ def _generation(parser: OneLineParser) -> None:
         "--momentum-bits", type=int, metavar="K", help="forward updates running statistics, with momentum 2^-K"
     )
     parser.add_argument("--name", help="of the design; default says what it is: l1_forward_b8_p4")
+
+
+def _output(parser: OneLineParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 
 
+def _name(choices: argparse.Namespace) -> str:
+    given: str | None = choices.name
+    return given or f"{choices.norm}_{choices.direction}_b{choices.bits}_p{choices.lanes}".replace("-", "_")
+
+
+def _parts(choices: argparse.Namespace) -> dict[str, str]:
+    """A design's name by its direction; training has two."""
+    if choices.direction != "training":
+        return {choices.direction: _name(choices)}
+    return {direction: f"{_name(choices)}_{direction}" for direction in ("forward", "backward")}
+
+
 def _gen_hls(options: argparse.Namespace) -> int:
+    from hwnorm.bundle import manifest
     from hwnorm.hls.emit import check_name, emit
 
-    def one(engine: Engine, direction: str, name: str, command: str) -> dict[str, bytes]:
-        return emit(engine, direction, options.lanes, options.dialect, name, command)
-
-    return _generate(options, check_name, one)
+    engine = manifest.engine_of(vars(options))
+    check_name(_name(options))
+    return _generate(options, lambda d, name, command: emit(engine, d, options.lanes, options.dialect, name, command))
 
 
 def _gen_rtl(options: argparse.Namespace) -> int:
-    from hwnorm.rtl.design import Design
-    from hwnorm.rtl.emit import check_name, emit
+    from hwnorm.rtl.emit import emit
 
-    def one(engine: Engine, direction: str, name: str, command: str) -> dict[str, bytes]:
-        external = options.replay == "external"
-        return emit(Design(engine, direction, options.lanes, external, apply=options.apply), name, command)
-
-    return _generate(options, check_name, one)
+    designs = rtl_designs(options)
+    return _generate(options, lambda _, name, command: emit(designs[name], name, command))
 
 
-def _generate(
-    options: argparse.Namespace,
-    check_name: Callable[[str], None],
-    emit: Callable[[Engine, str, str, str], dict[str, bytes]],
-) -> int:
-    """A folder, or for training one with a folder a direction in it."""
+def _generate(options: argparse.Namespace, emit: Callable[[str, str, str], dict[str, bytes]]) -> int:
+    """A folder, or for training one with a folder a direction in it. ``emit`` makes the files of a direction, a name
+    and a command."""
     from hwnorm.bundle import manifest
     from hwnorm.files import write_folder
 
-    engine = manifest.engine_of(vars(options))
-    training = options.direction == "training"
-    name = options.name or f"{options.norm}_{options.direction}_b{options.bits}_p{options.lanes}".replace("-", "_")
-    check_name(name)
+    name, parts, files = _name(options), _parts(options), dict[str, bytes]()
     command = shlex.join(["hwnorm", *sys.argv[1:]])
-    files: dict[str, bytes] = {}
-    for direction in ("forward", "backward") if training else (options.direction,):
-        part = f"{name}_{direction}" if training else name
+    for direction, part in parts.items():
         LOG.info("generating %s", part)
-        found = emit(engine, direction, part, command)
-        files |= {f"{direction}/{file}": data for file, data in found.items()} if training else found
-    if training:
-        files["manifest.json"] = manifest.render(manifest.parts(name, command, ("forward", "backward"), files))
+        found = emit(direction, part, command)
+        files |= {f"{direction}/{file}": data for file, data in found.items()} if len(parts) > 1 else found
+    if len(parts) > 1:
+        files["manifest.json"] = manifest.render(manifest.parts(name, command, tuple(parts), files))
     target = options.output or Path(name)
     write_folder(target, files)
     if not options.quiet:

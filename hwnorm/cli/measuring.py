@@ -6,17 +6,28 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hwnorm.cli.arguments import Commands, above_zero, positive, whole
+from hwnorm.cli.generating import rtl_choices, rtl_designs
 from hwnorm.cli.printing import LOG, emit, emit_results, line, steps
 from hwnorm.errors import InputError
 from hwnorm.files import write_whole
+
+if TYPE_CHECKING:
+    from hwnorm.synth.design import Design
 
 
 def add_to(commands: Commands) -> None:
     synth = commands.add("synth", commands.printing, "synthesis, and placement where the family has it")
     synth.set_defaults(run=_synth, parser=synth)
-    synth.add_argument("path", type=Path, metavar="PATH", help="a folder of gen-rtl, or a Verilog file with --top")
+    synth.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        metavar="PATH",
+        help="a folder of gen-rtl, or a Verilog file; else the options below",
+    )
     synth.add_argument("--target", required=True, metavar="NAME", help="hwnorm list targets")
     synth.add_argument("--top", metavar="MODULE", help="of a Verilog file; default its name")
     synth.add_argument(
@@ -24,6 +35,8 @@ def add_to(commands: Commands) -> None:
     )
     synth.add_argument("--jobs", type=positive, metavar="N", help="placements at a time; default one a core")
     synth.add_argument("--liberty", metavar="FILE|NAME", help="with --target asic: its cells; a file, or osu018, ...")
+    rtl_choices(choices := synth.add_argument_group("without PATH, the design that gen-rtl would write"))
+    synth.set_defaults(choices=_kept_apart(choices))
 
     power = commands.add("power", commands.printing, "area, leakage and power from switching activity")
     power.set_defaults(run=_power, parser=power)
@@ -47,10 +60,39 @@ def add_to(commands: Commands) -> None:
     characterize.add_argument("--jobs", type=positive, metavar="N", help="placements at a time; default one a core")
 
 
+def _kept_apart(group: argparse._ArgumentGroup) -> dict[str, Any]:
+    """The defaults of a group's options; on the command line's result stand only those that were given."""
+    found = {}
+    for action in group._group_actions:
+        found[action.dest], action.default = action.default, argparse.SUPPRESS
+    return found
+
+
+def _designs(options: argparse.Namespace) -> list[Design]:
+    """Of the folder or the file, or of the options of gen-rtl."""
+    from hwnorm.synth.design import Design, designs
+
+    given = {name: value for name, value in vars(options).items() if name in options.choices}
+    if options.path is not None:
+        if given:
+            names = ", ".join("--" + name.replace("_", "-") for name in given)
+            options.parser.error(f"{names}: of a design to be generated, and {options.path} is one already")
+        return designs(options.path, options.top)
+    if options.top is not None:
+        options.parser.error("--top is of a Verilog file: say which")
+    from hwnorm.rtl import verilog
+    from hwnorm.rtl.engine import EngineBlock
+
+    chosen = argparse.Namespace(**(options.choices | given))
+    return [
+        Design(verilog.text(EngineBlock(design.plan, name), name), name, f"{name}.v")
+        for name, design in rtl_designs(chosen).items()
+    ]
+
+
 def _synth(options: argparse.Namespace) -> int:
     from hwnorm.report import synth_tables
     from hwnorm.synth.asic import TARGET
-    from hwnorm.synth.design import designs
     from hwnorm.synth.flow import synthesise
     from hwnorm.synth.targets import find_target
 
@@ -60,7 +102,7 @@ def _synth(options: argparse.Namespace) -> int:
         return _synth_asic(options)
     target = find_target(options.target)
     found = []
-    for design in designs(options.path, options.top):
+    for design in _designs(options):
         told = steps(options, f"{design.top}, {target.name}")
         LOG.info("synthesising %s for %s", design.top, target.name)
         kwargs = {"jobs": options.jobs, "file_name": design.file_name, "told": told}
@@ -73,10 +115,9 @@ def _synth(options: argparse.Namespace) -> int:
 def _synth_asic(options: argparse.Namespace) -> int:
     from hwnorm.report import asic_tables
     from hwnorm.synth.asic import synthesise_asic
-    from hwnorm.synth.design import designs
 
     found = []
-    for design in designs(options.path, options.top):
+    for design in _designs(options):
         LOG.info("mapping %s to %s", design.top, options.liberty)
         found.append(synthesise_asic(design.verilog, design.top, options.liberty))
     tables = (asic_tables.summary(found), asic_tables.breakdown(found))

@@ -1,7 +1,9 @@
 """Who decides that a beat enters a sweep: its data are there, its group's operands are, and there is room behind it.
 
-The last beat of a group waits until the stage behind the sweep is free, too (``may_end`` says both). Everything that
-is decided comes out one cycle before the beat's data stand at depth 0, as ``valid, first, last, tail``.
+The last beat of a group waits until the stage behind the sweep is free, too. What may go is known in the cycle before
+(``may_go``, ``may_end``), as nothing else would leave time to count and to arm what follows; so memories are seen to be
+full a cycle late. Everything that is decided comes out one cycle before the beat's data stand at depth 0, as
+``valid, first, last, tail``.
 
 Where data come from a port and the length is given at run time, ``in_last`` ends a group. A group that is too long is
 cut at the maximum, the rest of it dropped; where the length is fixed, one that is too short is filled up. Both are told
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Cat, Const, Mux, Signal
 
 from hwnorm.rtl.plan import Shape, SweepPlan
 from hwnorm.units.hdl import Block
@@ -27,9 +29,10 @@ class Control(Block):
         self.plan, self.shape, self.port = plan, shape, port
         m = self.m
         self.space = self.input("space")
-        self.may_end = self.input("may_end") if stage else None
+        self.stage_free = self.input("stage_free") if stage else None
         self.token = self.input("token") if token else None
         self.release = self.input("release") if token else None
+        self.armed: Any = None
         self.dropping: Any = None
         self.padding: Any = None
         self.counted = shape.fixed or plan.number > 1
@@ -44,15 +47,18 @@ class Control(Block):
             self.in_keep = self.input("in_keep", shape.lanes) if shape.partial and not self.counted else None
         self.issue = self.output("issue")
         self.issue_last = self.output("issue_last")
+        self.ended = Signal(name="group_ended")  # a cycle later
         self.first = Signal(name="at_first", init=1)
         self.at_last = Signal(name="at_last", init=int(shape.max_beats == 1))
-        self.armed: Any = self._armed()
-        allowed: Any = self.armed & Mux(self._last(), self._may_end(), self.space)
+        self.may_go, self.may_end = self._known_before(self._arms())
+        allowed: Any = Mux(self._last(), self.may_end, self.may_go)
         self.length_error: Any = None
         self.beat_reached: Any = None
         self.lane_reached: Any = None
         m.d.comb += self.issue.eq(self._fed(allowed) & allowed)
         m.d.comb += self.issue_last.eq(self.issue & self._last())
+        m.d.sync += self.ended.eq(self.issue_last)
+        m.d.comb += self.output("ended").eq(self.ended)
         with m.If(self.issue):
             m.d.sync += self.first.eq(self._last())
         self._count()
@@ -60,22 +66,33 @@ class Control(Block):
 
     # Whether the group's operands are there
 
-    def _armed(self) -> Any:
-        """The length of the group is known, and the stage in front holds what it needs."""
-        if self.token is None:
+    def _arms(self) -> Any:
+        """In the next cycle the length of the group is known, and the stage in front holds what it needs."""
+        if self.token is None or self.release is None:
             return 1
         m = self.m
-        armed, taken, waiting = Signal(name="armed"), Signal(name="taken"), Signal(name="group_waiting")
+        taken, waiting, arms = Signal(name="taken"), Signal(name="group_waiting"), Signal(name="arms")
+        armed = self.armed = Signal(name="armed")
         self.arm = self.output("arm")
-        ending = Signal(name="ending")  # if it is armed
-        m.d.comb += ending.eq(self.issue_last if self.port else self._last() & self._may_end())
-        m.d.comb += self.arm.eq((~armed | ending) & waiting)
-        m.d.sync += [waiting.eq(self.token & ~taken & ~self.arm), armed.eq(waiting | (armed & ~ending))]
-        with m.If(self.arm):
-            m.d.sync += taken.eq(1)
-        with m.If(self.release):
-            m.d.sync += taken.eq(0)
-        return armed
+        m.d.comb += self.arm.eq((~armed | self.issue_last) & waiting)
+        m.d.comb += arms.eq(waiting | (armed & ~self.issue_last))
+        m.d.sync += [
+            taken.eq((taken | self.token) & ~self.release),
+            waiting.eq((self.token & ~taken) | (waiting & ~self.arm)),
+            armed.eq(arms),
+        ]
+        return arms
+
+    def _known_before(self, arms: Any) -> tuple[Any, Any]:
+        """Whether a beat may be issued, if it is not a group's last one, and if it is."""
+        may_go = Signal(name="may_go")
+        self.m.d.sync += may_go.eq(arms & self.space)
+        if self.stage_free is None:
+            return may_go, may_go
+        may_end, at_once = Signal(name="may_end"), not self.shape.fixed or self.shape.max_beats == 1
+        ending = self.ended | self.issue_last if at_once else self.ended  # else no last beat follows a last one
+        self.m.d.sync += may_end.eq(arms & self.space & self.stage_free & ~ending)
+        return may_go, may_end
 
     # Where the group ends
 
@@ -93,62 +110,80 @@ class Control(Block):
         if self.plan.number > 1:
             m.d.comb += self.in_ready.eq(allowed)
             return self.in_valid
-        dropping, armed = Signal(name="dropping"), self.armed
-        self.dropping = dropping
+        dropping = self.dropping = Signal(name="dropping")
+        going_on = self.in_valid & ~self.in_last
         if not self.counted:
-            cut = self.in_valid & self.at_last & ~self.in_last & self._may_end() & armed
-            m.d.sync += dropping.eq(Mux(dropping, ~(self.in_valid & self.in_last), cut))
+            m.d.sync += dropping.eq(
+                Mux(dropping, ~(self.in_valid & self.in_last), going_on & self.at_last & self.may_end)
+            )
             m.d.comb += self.in_ready.eq(allowed | dropping)
             return self.in_valid & ~dropping
         # Written out, and not by ``issue``: these are the shortest ways around.
         padding = self.padding = Signal(name="padding")
-        cut = self.in_valid & ~self.in_last & self.at_last & self._may_end() & armed & ~padding
+        cut = going_on & self.at_last & self.may_end & ~padding
         m.d.sync += dropping.eq(Mux(dropping, ~(self.in_valid & self.in_last), cut))
-        short = self.in_valid & self.in_last & ~self.at_last & self.space & armed & ~dropping
-        m.d.sync += padding.eq(Mux(padding, ~(self.at_last & self._may_end() & armed), short))
+        short = self.in_valid & self.in_last & ~self.at_last & self.may_go & ~dropping
+        m.d.sync += padding.eq(Mux(padding, ~(self.at_last & self.may_end), short))
         m.d.comb += self.in_ready.eq(Mux(dropping, 1, allowed & ~padding))
         return (self.in_valid | padding) & ~dropping
-
-    def _may_end(self) -> Any:
-        """Whether a group's last beat may go."""
-        return self.space if self.may_end is None else self.may_end
 
     def _count(self) -> None:
         """Down from the last beat's number where it is known, else up to the maximum. Where it never changes, through
         the states of a shift register with feedback, which needs no carry."""
-        m, most = self.m, self.shape.max_beats - 1
+        most = self.shape.max_beats - 1
         if most == 0 and self.last_beat is None:
             self.beat: Any = 0
             return
         if self.counted and self.last_beat is None and (most + 1).bit_length() in TAPS:
             self._wander(Lfsr((most + 1).bit_length()), most)
             return
-        beat = self.beat = Signal(range(self.shape.max_beats), name="beat", init=most if self.counted else 0)
-        if not self.counted:
-            with m.If(self.issue):
-                m.d.sync += beat.eq(Mux(self._last(), 0, beat + 1))
-                m.d.sync += self.at_last.eq(~self._last() & (beat == most - 1))
-            return
-        given = self.last_beat is not None
-        reload: Any = self.last_beat if given else most
+        if self.counted:
+            self._count_down(most)
+        else:
+            self._count_up(most)
+
+    def _count_down(self, most: int) -> None:
+        """How many beats are to come behind this one; with the first of a group it is the stage that says so. Of a
+        length that is told, what the first beat will be is known beforehand: it is taken as long as none is armed."""
+        m, told = self.m, self.last_beat
+        beat = Signal(range(most + 1), name="beat")
+        number = Mux(self.first, most if told is None else told, beat)
         with m.If(self.issue):
-            m.d.sync += [beat.eq(beat - 1), self.at_last.eq(beat == 1)]
-        if given:
-            assert self.token is not None
-            with m.If(self.arm):
-                m.d.sync += [beat.eq(reload), self.at_last.eq(reload == 0)]
-        elif most & (most + 1):  # else it comes by itself
-            with m.If(self.issue & self.at_last):
-                m.d.sync += beat.eq(most)
+            m.d.sync += beat.eq(number - 1)
+        if told is None:
+            with m.If(self.issue):
+                m.d.sync += self.at_last.eq(number == 1)
+            return
+        near, *beats = (Signal(name=name) for name in ("near_last", "one_beat", "two_beats", "three_beats"))
+        m.d.sync += [is_so.eq(told == n) for n, is_so in enumerate(beats)]
+        anew, following = self.at_last | ~self.armed, Mux(self.first, beats[2], beat == 2)
+        with m.If(self.issue | ~self.armed):
+            m.d.sync += [self.at_last.eq(Mux(anew, beats[0], near)), near.eq(Mux(anew, beats[1], following))]
+
+    def _count_up(self, most: int) -> None:
+        """The number of the beat that was issued last, 0 being the first's. The maximum is compared a beat early."""
+        m, beat, going_on = self.m, Signal(range(most + 1), name="beat"), ~self._last()
+        near: Any = self.first
+        with m.If(self.issue):
+            m.d.sync += beat.eq(Mux(self.first, 0, beat + 1))
+            if most > 1:
+                near = Signal(name="near_last")
+                far = self.first if most == 2 else ~self.first & (beat == most - 3)
+                m.d.sync += near.eq(far & going_on)
+            m.d.sync += self.at_last.eq(near & going_on)
+        self.beat = beat
 
     def _wander(self, lfsr: Lfsr, most: int) -> None:
         """The count begins with the second beat, as the first may come in the cycle in which it starts anew; it is
-        compared a beat early."""
-        m, beat, near = self.m, Signal(lfsr.width, name="beat", init=1), Signal(name="near_last")
+        compared two beats early, in halves."""
+        m, beat = self.m, Signal(lfsr.width, name="beat", init=1)
+        near, half, halves = Signal(name="near_last"), lfsr.width // 2, Signal(2, name="before_near")
+        before_near = Const(lfsr.compute(1, most - 4), lfsr.width)
         with m.If(self.issue):
             m.d.sync += [
                 beat.eq(lfsr.following(beat)),
-                near.eq(beat == lfsr.compute(1, most - 3)),
+                halves.eq(Cat(beat[:half] == before_near[:half], beat[half:] == before_near[half:])),
+                near.eq(halves.all()),
                 self.at_last.eq(near),
             ]
         with m.If(self.first):
@@ -182,10 +217,9 @@ class Control(Block):
             return (self.shape.max_elements - 1) % self.shape.lanes
         if self.last_lane is not None:
             held = Signal(range(self.shape.lanes), name="tail")
-            if self.token is not None:
-                with self.m.If(self.arm):
-                    self.m.d.sync += held.eq(self.last_lane)
-            return held
+            with self.m.If(self.first):
+                self.m.d.sync += held.eq(self.last_lane)
+            return Mux(self.first, self.last_lane, held)
         assert self.in_keep is not None
         tail = Signal(range(self.shape.lanes), name="tail")
         for lane in range(1, self.shape.lanes):
@@ -194,20 +228,23 @@ class Control(Block):
         return tail
 
     def _find_out(self, tail: Any) -> None:
-        """Registers that hold from a group's last beat until the next one's: the next waits for the stage."""
+        """Registers that hold from the second cycle after a group's last beat until that of the next one's, which waits
+        for the stage; the sums come no sooner."""
         m = self.m
         held, self.length_error = Signal(name="length_wrong"), self.output("length_error")
         # With a reset: else it would be told again.
-        found, ended = Signal(name="wrong_found"), Signal(name="group_ended")
-        m.d.sync += [found.eq(~self.in_last | (self.padding if self.counted else 0)), ended.eq(self.issue_last)]
-        m.d.comb += self.length_error.eq(Mux(ended, found, held))
+        found = Signal(name="wrong_found")
+        m.d.sync += found.eq(~self.in_last | (self.padding if self.counted else 0))
+        m.d.comb += self.length_error.eq(Mux(self.ended, found, held))
         m.d.sync += held.eq(self.length_error)
         if self.counted:
             return
         self.beat_reached = self.output("beat_reached", self.shape.beat_bits)
-        with m.If(self.issue_last):
-            m.d.sync += self.beat_reached.eq(self.beat)
+        reached = [(self.beat_reached, self.beat)]
         if tail is not None:
+            tail_issued = Signal(len(tail), name="tail_issued")
             self.lane_reached = self.output("lane_reached", self.shape.lane_bits)
-            with m.If(self.issue_last):
-                m.d.sync += self.lane_reached.eq(tail)
+            m.d.sync += tail_issued.eq(tail)
+            reached.append((self.lane_reached, tail_issued))
+        with m.If(self.ended):
+            m.d.sync += [register.eq(value) for register, value in reached]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LATE_SPACE = 4  # promises until it is known that there are as many as there may be; of a last beat a cycle later still
+LATE_SPACE = 4  # promises until it is known that there are as many as there may be
 BLOCK_WORDS, BLOCK_WIDTH = 512, 36  # of a block RAM at its widest; twice the words have half the width
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 

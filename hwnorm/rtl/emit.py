@@ -13,7 +13,6 @@ from hwnorm.bundle import manifest
 from hwnorm.bundle.cases import cases
 from hwnorm.bundle.equations import equations
 from hwnorm.bundle.vectors import Vectors
-from hwnorm.engine import Engine
 from hwnorm.errors import InputError
 from hwnorm.rtl import axis, verilog
 from hwnorm.rtl.design import Design
@@ -28,10 +27,7 @@ BENCH = ("__init__.py", "bench.py", "streams.py", "tops.py", "vectors.py", "Make
 
 def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
     """Every file of the folder by its name."""
-    check(design.engine, design.direction, design.lanes)
-    if design.apply == "table" and not design.plan.tabulated:
-        what = f"{design.engine.norm.name}, {design.direction}, {design.engine.precision.bits} bits"
-        raise InputError(f"{what}: its last sweep cannot be looked up in a table; leave out --apply table")
+    check(design)
     block = EngineBlock(design.plan, name)
     vectors = golden(design, block)
     frame = _frame(design, block, name, command)
@@ -51,12 +47,17 @@ def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
     return found
 
 
-def check(engine: Engine, direction: str, lanes: int) -> None:
-    if lanes not in LANES:
-        raise InputError(f"lanes must be an integer from {LANES[0]} to {LANES[-1]}, not {lanes}")
+def check(design: Design) -> None:
+    """InputError where there is no such datapath."""
+    engine, direction = design.engine, design.direction
+    if design.lanes not in LANES:
+        raise InputError(f"lanes must be an integer from {LANES[0]} to {LANES[-1]}, not {design.lanes}")
     if direction not in engine.directions:
         has = ", ".join(engine.directions) or "none: it is counted, not built"
         raise InputError(f"norm {engine.norm.name!r} has no {direction} datapath (it has: {has})")
+    if design.apply == "table" and not design.plan.tabulated:
+        what = f"{engine.norm.name}, {direction}, {engine.precision.bits} bits"
+        raise InputError(f"{what}: its last sweep cannot be looked up in a table; leave out --apply table")
 
 
 def check_name(name: str) -> None:

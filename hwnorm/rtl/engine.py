@@ -20,7 +20,7 @@ from amaranth.hdl import Cat, Const, Signal
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.control import Control
 from hwnorm.rtl.plan import Plan
-from hwnorm.rtl.replay import LateSpace, Queue, Replay
+from hwnorm.rtl.replay import LateSpace, Queue, Replay, Stock
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 from hwnorm.rtl.table import TableBlock
@@ -189,14 +189,10 @@ class EngineBlock(Block):
             m.d.comb += control.space.eq(space)
             if number in self.stages:
                 stage = self.stages[number]
-                assert control.may_end is not None
+                assert control.stage_free is not None
                 waits = self._group_valid() if stage.plan.takes_fields else 1
-                # A cycle late, which the stage's interval counts: a group's last beat must not wait for other ports.
-                ready, ended = Signal(name=f"stage_{number}_ready"), Signal(name=f"group_ended_{number}")
-                at_once = not self.shape.fixed or self.shape.max_beats == 1  # a last beat may follow a last one
-                ending = ended | control.issue_last if at_once else ended
-                m.d.sync += [ended.eq(control.issue_last), ready.eq(stage.free & waits & space & ~ending)]
-                m.d.comb += [stage.reserve.eq(ended), stage.start.eq(sweep.start), control.may_end.eq(ready)]
+                m.d.comb += control.stage_free.eq(stage.free & waits)
+                m.d.comb += [stage.reserve.eq(control.outputs["ended"]), stage.start.eq(sweep.start)]
             if number - 1 in self.stages:
                 stage = self.stages[number - 1]
                 assert control.token is not None and control.release is not None and stage.release is not None
@@ -209,14 +205,14 @@ class EngineBlock(Block):
     def _through_table(self, control: Control, table: TableBlock, stage: StageBlock) -> None:
         """The control waits for the group's table; there may be others behind it."""
         assert control.token is not None and control.release is not None
-        m, armed = self.m, Signal(name="table_armed")
-        m.d.sync += armed.eq(control.arm)
+        m, armed, begun = self.m, Signal(name="table_armed"), Signal(name="table_begun")
+        m.d.sync += [armed.eq(control.arm), begun.eq(table.begun)]
         m.d.comb += [
             table.token.eq(stage.token),
-            table.arm.eq(control.arm),
-            table.ended.eq(control.issue_last),
+            table.armed.eq(armed),
+            table.ended.eq(control.outputs["ended"]),
             control.token.eq(table.complete),
-            control.release.eq(armed),
+            control.release.eq(begun),
         ]
 
     # Values per group
@@ -301,15 +297,13 @@ class EngineBlock(Block):
         held: dict[str, Any] = {}
         if registers:
             valid, ready = self.inputs["layer_valid"], self.output("layer_ready")
-            inside = Signal(range(self.plan.most_groups + 1), name="groups_inside")
-            idle = Signal(name="idle", init=1)
-            with m.If(self.accepts & ~self.last_out):
-                m.d.sync += [inside.eq(inside + 1), idle.eq(0)]
-            with m.Elif(self.last_out & ~self.accepts):
-                m.d.sync += [inside.eq(inside - 1), idle.eq(inside == 1)]
+            inside = self.place("groups_inside", Stock("groups_inside", self.plan.most_groups))
+            accepted, left = Signal(name="accepted"), Signal(name="left")
+            m.d.sync += [accepted.eq(self.accepts), left.eq(self.last_out)]
+            m.d.comb += [inside.put.eq(accepted), inside.take.eq(left)]
             # A cycle late: while a layer waits no group is accepted, so that none can have come in since.
             free, may_load = reduce(and_, [stage.free for stage in self.stages.values()]), Signal(name="may_load")
-            m.d.sync += may_load.eq(idle & free & ~self.accepts)
+            m.d.sync += may_load.eq(~inside.some & free & ~accepted & ~self.accepts)
             m.d.comb += ready.eq(may_load)
             ports = []
             for name, cell in registers.items():

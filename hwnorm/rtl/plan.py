@@ -330,9 +330,11 @@ class Plan:
 
     @property
     def most_groups(self) -> int:
-        """That are inside at a time: one in every stage, sweep and table, and results that are not taken yet."""
-        waiting = max(self.output_depth(s.number) for s in self.sweeps if s.writes)
-        return len(self.stages) + len(self.sweeps) + TABLES * self.tabulated + waiting
+        """That are inside at a time: one in every stage and table, one that a sweep has begun and no stage has any
+        more, and results that are not taken yet (of a group in the last sweep, too). Groups come no nearer to each
+        other than a promise of a place for results takes to be seen."""
+        waiting = max(self.output_depth(s.number) - LATE_SPACE for s in self.sweeps if s.writes)
+        return len(self.stages) + len(self.sweeps) - 1 + TABLES * self.tabulated + waiting
 
     # Time
 

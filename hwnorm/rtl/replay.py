@@ -38,14 +38,6 @@ class Order:
             block.m.d.sync += value.eq(self.following(value))
         return value
 
-    def near_and_far(self, block: Block, name: str, step: Any) -> tuple[Any, Any]:
-        """The next address, for whoever compares it, and the address, which only a memory sees: it may lie far off."""
-        near = self.address(block, f"next_{name}", step, 1)
-        far = block.register(name, range(self.depth), init=self.place(0), reset_less=False)
-        with block.m.If(step):
-            block.m.d.sync += far.eq(near)
-        return near, far
-
     def following(self, address: Any) -> Any:
         if self.lfsr:
             return self.lfsr.following(address)
@@ -53,24 +45,26 @@ class Order:
         return further if self.depth == 1 << len(address) else Mux(address == self.depth - 1, 0, further)
 
 
-class Space(Block):
-    """``space``: fewer than ``depth`` are promised and not yet taken. Both may come in one cycle."""
+class Stock(Block):
+    """``some``: more was put in than taken out. ``init`` are there at first, never more than ``most``; both may come in
+    one cycle."""
 
-    def __init__(self, name: str, depth: int) -> None:
+    def __init__(self, name: str, most: int, init: int = 0) -> None:
         super().__init__(name)
         m = self.m
-        self.promise, self.take = self.input("promise"), self.input("take")
-        self.space = self.output("space", init=1)
-        left, free = Signal(range(depth + 1), name="left", init=depth), Signal(name="has_space", init=1)
-        m.d.comb += self.space.eq(free)
-        with m.If(self.promise != self.take):
-            m.d.sync += [left.eq(left + Mux(self.take, 1, Const(-1))), free.eq(self.take | (left != 1))]
+        self.put, self.take = self.input("put"), self.input("take")
+        self.some = self.output("some", init=int(init > 0))
+        number, some = Signal(range(most + 1), name="number", init=init), Signal(name="has_some", init=int(init > 0))
+        m.d.comb += self.some.eq(some)
+        with m.If(self.put != self.take):
+            m.d.sync += [number.eq(number + Mux(self.put, 1, Const(-1))), some.eq(self.put | (number != 1))]
 
 
 class LateSpace(Block):
-    """The same of a memory's words, for one that can do without its last places. What is promised moves one address on,
-    what is taken another, both a cycle late; how far the one is ahead matters only where that is as far as it may be,
-    and there it is seen a cycle later. So nothing is counted, and nothing waits for a carry."""
+    """``space``: fewer words of a memory are promised and not yet taken than it has, where it can do without its last
+    places. What is promised moves one address on, what is taken another, both a cycle late; how far the one is ahead
+    matters only where that is as far as it may be, and there it is seen a cycle later. So nothing is counted, and
+    nothing waits for a carry."""
 
     def __init__(self, name: str, depth: int) -> None:
         super().__init__(name)
@@ -161,25 +155,23 @@ class Queue(Block):
         store, fetch = memory.write_port(), memory.read_port()
         there, behind, fetched = Signal(name="there"), Signal(name="behind"), Signal(name="fetched")
         moves, full, data = Signal(name="moves"), Signal(name="full"), self.register("data", width)
-        next_tail, tail = order.near_and_far(self, "write_address", self.write)
-        next_head, head = order.near_and_far(self, "read_address", fetched)
-        # Known beforehand, so that a beat is fetched without a comparison in the way.
-        waiting, only = Signal(name="waiting"), Signal(name="only_one")
+        tail = order.address(self, "write_address", self.write)
+        head = order.address(self, "read_address", fetched)
+        waiting = self.place("waiting", Stock("waiting", depth - 1))
         m.d.comb += [
             self.valid.eq(there),
             self.taken.eq(there & self.ready),
             moves.eq(~there | self.ready),
-            fetched.eq(waiting & (~full | self.ready)),
-            only.eq(order.following(next_head) == next_tail),
+            waiting.put.eq(self.write),
+            waiting.take.eq(fetched),
+            fetched.eq(waiting.some & fetch.en),
             store.addr.eq(tail),
             store.data.eq(self.data_in),
             store.en.eq(self.write),
             fetch.addr.eq(head),
-            fetch.en.eq(fetched),
+            fetch.en.eq(~full | self.ready),  # whether there is a beat or not: what nobody waits for does not matter
             self.data_out.eq(data),
         ]
         m.d.sync += [behind.eq(fetched | (behind & ~moves)), full.eq(Mux(moves, behind & fetched, behind | fetched))]
         with m.If(moves):
             m.d.sync += [there.eq(behind), data.eq(fetch.data)]
-        with m.If(self.write != fetched):
-            m.d.sync += waiting.eq(self.write | ~only)

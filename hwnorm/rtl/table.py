@@ -20,7 +20,7 @@ from amaranth.lib.memory import Memory
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.lane import Lane
 from hwnorm.rtl.plan import LOOKUP_LATENCY, NEAR_TABLES, TABLES, Shape, SweepPlan
-from hwnorm.rtl.replay import Space
+from hwnorm.rtl.replay import Stock
 from hwnorm.rtl.values import extended, fitted, with_carry
 from hwnorm.units.hdl import Block, shape_of
 from hwnorm.units.lfsr import TAPS, Lfsr
@@ -65,7 +65,7 @@ class OrderedLane(Lane):
 
 class TableBlock(Block):
     """In the place of a SweepBlock. Between the stage before and the sweep's control it hands a group on when its
-    table is complete: ``token`` and ``release`` face the stage, ``complete`` and ``arm`` the control."""
+    table is complete: ``token`` and ``release`` face the stage, ``complete`` and ``armed`` the control."""
 
     def __init__(self, plan: SweepPlan, shape: Shape) -> None:
         super().__init__(f"sweep_{plan.number}")
@@ -74,6 +74,8 @@ class TableBlock(Block):
         self.size = 1 << self.stream.format.width
         self.valid, self.first, self.last = (self.input(n) for n in ("valid", "first", "last"))
         self.tail = self.input("tail", (shape.lanes - 1).bit_length()) if shape.partial else None
+        self.begun = self.output("begun")  # a group's first beat is here
+        self.m.d.comb += self.begun.eq(self.valid & self.first)
         self.streams = {self.stream: self.input(self.stream.name, self.stream.format.width * shape.lanes)}
         self.sums: dict[Cell, Any] = {}
         self.carried: dict[Cell, Any] = {}
@@ -93,20 +95,21 @@ class TableBlock(Block):
     # Filling
 
     def _fill_control(self) -> None:
-        """A table is filled without a pause; the next may begin in the cycle after."""
+        """A table is filled without a pause; the next may begin in the cycle after. Tables are counted a cycle late: no
+        two are begun, and no two groups armed, in so short a time."""
         m = self.m
         self.token, self.release = self.input("token"), self.output("release")
         self.ended = self.input("ended")  # a group has been looked up
-        self.complete, self.arm = self.output("complete"), self.input("arm")
+        self.complete, self.armed = self.output("complete"), self.input("armed")
         filling, taken = Signal(name="filling"), Signal(name="taken")
         at_end = Signal(name="at_end")
         begin = Signal(name="begin_fill")
-        empty = self.place("empty", Space("empty", TABLES))
-        m.d.comb += empty.promise.eq(begin)
-        ended = Signal(name="table_ended")
-        m.d.sync += ended.eq(self.ended)
-        m.d.comb += empty.take.eq(ended)
-        m.d.comb += begin.eq(self.token & ~taken & empty.space & (~filling | at_end))
+        empty = self.place("empty", Stock("empty", TABLES, TABLES))
+        self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
+        m.d.sync += self.fill_first.eq(begin)
+        m.d.comb += empty.take.eq(self.fill_first)
+        m.d.comb += empty.put.eq(self.ended)
+        m.d.comb += begin.eq(self.token & ~taken & empty.some & (~filling | at_end))
         timer = Lfsr(max(self.stream.format.width + 1, min(TAPS)))
         time = self.register("time", timer.width, init=1)
         m.d.sync += [time.eq(timer.following(time)), at_end.eq(filling & (time == timer.compute(1, self.size - 2)))]
@@ -116,14 +119,10 @@ class TableBlock(Block):
             m.d.sync += filling.eq(0)
         with m.If(self.release):
             m.d.sync += taken.eq(0)
-        ready, some = Signal(range(TABLES + 1), name="ready_tables"), Signal(name="some_table")
         self.filled = Signal(name="filled")
-        with m.If(self.filled != self.arm):
-            m.d.sync += [ready.eq(ready + Mux(self.filled, 1, Const(-1))), some.eq(self.filled | (ready != 1))]
-        m.d.comb += self.complete.eq(some)
+        ready = self.place("ready", Stock("ready", TABLES))
+        m.d.comb += [ready.put.eq(self.filled), ready.take.eq(self.armed), self.complete.eq(ready.some)]
         self.fill_valid = filling
-        self.fill_first, self.fill_last = Signal(name="fill_first"), Signal(name="fill_last")
-        m.d.sync += self.fill_first.eq(begin)
         m.d.comb += self.fill_last.eq(at_end)
 
     def at(self, name: str, depth: int) -> Any:
@@ -162,10 +161,11 @@ class TableBlock(Block):
         m.d.comb += self.filled.eq(self.at("last", plan.writes_at + self.spread))
 
     def _lengths(self, shape: Shape) -> dict[str, Any]:
-        """What the control has to know of the group whose table it waits for, as the stage had it when that table was
-        begun: by now it may hold a later group's. The youngest are in front; ``oldest`` is where the control reads."""
+        """What the control has to know of the group whose table it waits for, until that group has begun, as the stage
+        had it when the table was: by now it may hold a later group's. The youngest are in front; ``oldest`` is where
+        the control reads."""
         m, oldest = self.m, Signal(range(TABLES), name="oldest_length", init=TABLES - 1)
-        with m.If(self.release != self.arm):
+        with m.If(self.release != self.begun):
             m.d.sync += oldest.eq(oldest + Mux(self.release, 1, Const(-1)))
         widths = {"last_beat": shape.beat_bits}
         if shape.partial:
@@ -193,7 +193,7 @@ class TableBlock(Block):
         )
         with m.If(self.at("last", plan.writes_at)):  # the next table's first value may follow
             m.d.sync += into.eq(into + 1)
-        with m.If(self.valid & self.first):
+        with m.If(self.begun):
             m.d.sync += out_of.eq(out_of + 1)
         beat = self.register(f"{self.stream.name}_0", len(self.streams[self.stream]))
         m.d.sync += beat.eq(self.streams[self.stream])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Const
+from amaranth.hdl import Const, Signal
 
 from hwnorm.bundle import manifest
 from hwnorm.check.bulk import bulk
@@ -32,6 +32,7 @@ from hwnorm.rtl import replay
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.emit import emit
 from hwnorm.rtl.plan import Plan
+from hwnorm.units.hdl import Block
 
 USUAL = {  # the rest of some 240 is `long`
     ("l1", "positive-part", "forward", "max_elements", 4, False),
@@ -330,6 +331,18 @@ def test_a_reset_that_does_not_forget_a_wrong_length_is_seen(copy: Path) -> None
         )
 
 
+def test_a_register_that_a_reset_leaves_as_it_was_is_seen(tmp_path: Path) -> None:
+    """A group that has ended keeps a stage waiting for a group that the reset took away."""
+    made = folder(tmp_path / "d", "l1", max_elements=13)
+    source = made.path / "rtl" / "engine.v"
+    right = source.read_text()
+    wrong = right.replace("group_ended <= 1'b0;", "")
+    assert wrong != right
+    source.write_text(wrong)
+    with pytest.raises(ToolFailed, match="never answers"):
+        check(opened(made.path), 0, 64, 100)
+
+
 def test_a_wrong_length_may_be_told_as_early_as_the_engine_is_deep(tmp_path: Path) -> None:
     """While a group of a wrong length comes in, others wait in every sweep and stage, and in full tables."""
     check(folder(tmp_path / "d", lanes=1, bits=4, elements=128))
@@ -342,15 +355,26 @@ def test_mutants_are_killed(generated: Path) -> None:
     assert {"instance", "line", "fault"} <= set(found.records()[0])
 
 
+class SeenAtOnce(Block):
+    """In the place of a LateSpace: what is promised in this cycle counts already."""
+
+    def __init__(self, name: str, depth: int) -> None:
+        super().__init__(name)
+        self.promise, self.take, self.space = self.input("promise"), self.input("take"), self.output("space")
+        left, following = Signal(range(depth + 1), init=depth, name="left"), Signal(range(depth + 1), name="following")
+        self.m.d.comb += [following.eq(left + self.take - self.promise), self.space.eq(following != 0)]
+        self.m.d.sync += left.eq(following)
+
+
 @pytest.mark.parametrize("less", [0, pytest.param(1, id="a-beat-less")])
 def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, less: int
 ) -> None:
     """Nobody looks whether there is room: one place less, and groups that wait everywhere overwrite each other. (The
-    queue, which tells here at once when it is full, holds 16 beats of 5 to a group: then one of a group has left the
-    memory.)"""
+    queue, which tells here at once when it is full, holds 16 beats of 5 to a group: then one of a group has
+    left the memory.)"""
     most = Plan.most_waiting.fget  # type: ignore[attr-defined]
-    monkeypatch.setattr(engine_block, "LateSpace", replay.Space)
+    monkeypatch.setattr(engine_block, "LateSpace", SeenAtOnce)
     monkeypatch.setattr(Plan, "output_depth", lambda plan, number: 16)
     monkeypatch.setattr(Plan, "most_waiting", property(lambda plan: most(plan) - less))
     monkeypatch.setattr(replay, "rounded_depth", lambda beats, width: beats)

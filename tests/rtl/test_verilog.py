@@ -192,7 +192,7 @@ def test_units(unit: str, tmp_path: Path) -> None:
 PLANTED = [
     ("fresh_3 <= valid_3 ? last_3", "fresh_3 <= valid_3 ? last_2"),
     ("signed [7:0] value_1", "[7:0] value_1"),
-    ("at_last <= beat == 1", "at_last <= beat == 2"),
+    ("at_last <= chosen_at_first_beat == 1", "at_last <= chosen_at_first_beat == 2"),
     ("wrong_found <= ~in_last", "wrong_found <= in_last"),
     (">>> 12", ">> 12"),
 ]

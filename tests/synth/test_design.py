@@ -76,9 +76,43 @@ def test_the_command_prints_every_format(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == "" and "counter" in (tmp_path / "out.txt").read_text()
 
 
+def test_options_stand_for_the_folder_that_they_would_make(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--norm", "mean-only", "--bits", "4", "--max-elements", "20", "--direction", "training"]
+    target = ["--target", "xilinx", "--format", "json"]
+    assert main(["gen-rtl", *options, "-o", "made", "-q"]) == 0
+    assert main(["synth", "made", *target]) == 0
+    of_folder = json.loads(capsys.readouterr().out)["results"]
+    assert [one["top"] for one in of_folder] == [f"mean_only_training_b4_p4_{d}" for d in ("forward", "backward")]
+    assert main(["synth", *options, *target]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == of_folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["made", "--bits", "8"], "--bits: of a design to be generated, and made is one already"),
+        (["--top", "engine"], "--top is of a Verilog file"),
+        (["--elements", "5", "--max-elements", "9"], "not allowed with"),
+    ],
+)
+def test_a_path_and_options_exclude_each_other(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["synth", *arguments, "--target", "ecp5"])
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert told.count("\n") == 1 and message in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["synth", "--lanes", "0", "--target", "ecp5"], 1, "lanes must be an integer from 1 to 64"),
+        (["synth", "--norm", "elu", "--target", "ecp5"], 1, "counted, not built"),
         (["synth", "missing.v", "--target", "ecp5"], 1, "missing.v: no such file or folder"),
         (["synth", "missing.v", "--target", "ecp"], 1, "unknown target 'ecp': did you mean 'ecp5'"),
     ],
