@@ -180,15 +180,25 @@ def call_of(
         rail = 1 << (engine.precision.bits - 1)
         pivot = np.floor(x.mean(axis=1)) + rng.choice([0, 0, 1, -1, 5, rail // 2], groups)
         arguments["pivot"] = np.clip(pivot, -rail, rail - 1).astype(np.int64)
-    near = rng.random() < (0.5 if farthest else 0.125)
-    if near and data is None and engine.norm.affine == "group" and "gamma" in arguments:
+    by_gamma = data is None and engine.norm.affine == "group" and "gamma" in arguments
+    if by_gamma and rng.random() < (0.5 if farthest else 0.125):
         arguments["gamma"] = _rounding_up(engine, x, arguments, rng)
+    beyond = by_gamma and farthest and rng.random() < 0.75
     if direction == "forward":
+        if beyond:
+            arguments |= just_beyond(engine, lambda drawn: engine.forward(x, **drawn).y, arguments, rng)
         return with_epsilon(engine, engine.forward_call(x, **arguments), rng)
     lo, hi = engine.precision.dx_frac_range
     dx_frac = [None, lo, hi, int(rng.integers(lo, hi + 1))][3 if farthest else rng.integers(4)]
     gradient = against if farthest else gradient_of
     dy = data(rng, engine.precision.bits, groups, m) if data else gradient(rng, engine.precision.bits, x)
+    if beyond:
+        dx_frac = hi if rng.random() < 0.5 else dx_frac
+
+        def results(drawn: Mapping[str, Any]) -> Ints:
+            return engine.backward(dy, engine.forward(x, **drawn).saved, dx_frac).dx
+
+        arguments |= just_beyond(engine, results, arguments, rng)
     return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
 
 
@@ -202,6 +212,24 @@ def _rounding_up(engine: Engine, x: Ints, drawn: Mapping[str, Any], rng: np.rand
     alive, gain, step = gain > 0, np.where(gain > 0, gain, 1.0), 2.0 ** -values["gamma"].frac
     power = np.exp2(np.floor(np.log2(gain * (4 - step))) - rng.integers(0, 3, len(x)))
     return np.where(alive, np.floor(power / gain / step) * step, drawn["gamma"])
+
+
+def just_beyond(
+    engine: Engine, results: Callable[[Mapping[str, Any]], Ints], drawn: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, Any]:
+    """gamma that takes a group's largest result to a power of two, or a little further: one of all that are beyond its
+    format and that it reaches, where nothing but one bit says that it is too large. Without a beta."""
+    rail, most = 1 << (engine.precision.bits - 1), 4.0 - 2.0 ** -(engine.precision.bits + 2)
+    found = {name: np.zeros(len(drawn["gamma"])) for name in ("gamma", "beta") if name in drawn}
+    size = np.zeros(len(drawn["gamma"]))
+    for halvings in range(engine.precision.bits + 2):
+        found["gamma"][:] = most / 2**halvings
+        largest = np.abs(results({**drawn, **found})).reshape(len(size), -1).max(axis=1)
+        size = np.where((size == 0) & (largest < rail - 1), largest * 2.0**halvings, size)
+    reached = np.floor(np.log2(np.maximum(size / rail, 1))).astype(np.int64)
+    wanted = rail * 2.0 ** rng.integers(0, reached + 1) + rng.uniform(0, rail / 2, len(size))
+    found["gamma"] = np.where(size > rail, np.minimum(wanted / np.maximum(size, 1), 1) * most, drawn["gamma"])
+    return found
 
 
 def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:

@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from amaranth.hdl import Const, Signal
 
 from hwnorm.bundle import manifest
 from hwnorm.check.bulk import bulk
-from hwnorm.check.drawing import against, call_of, gradient_of, outliers
+from hwnorm.check.drawing import against, call_of, gradient_of, just_beyond, outliers
 from hwnorm.check.folder import Folder, check_manifest
 from hwnorm.check.mutants import score
 from hwnorm.check.standard import check
@@ -222,6 +223,20 @@ def test_gradients_against_what_is_taken_off_are_drawn() -> None:
         return float(np.abs(dx).max())
 
     assert largest(gradient_of) < 2 * rail < largest(against) - rail / 8
+
+
+def test_results_just_beyond_a_power_of_two_are_drawn() -> None:
+    """One bit alone says there that they are beyond the format, and every such bit comes by."""
+    rng, engine = np.random.default_rng(0), Engine("l1", 8, max_elements=13)
+    scale = 2.0 ** rng.uniform(5.5, 12, 500)
+
+    def results(drawn: Mapping[str, Any]) -> Ints:
+        return np.clip(np.round(scale * drawn["gamma"]), -128, 127).astype(np.int64)[:, None]
+
+    size = scale * just_beyond(engine, results, {"gamma": np.ones(500)}, rng)["gamma"]
+    power = np.floor(np.log2(size * 1.02))
+    assert set(power) == {*range(7, 14)}
+    assert np.all(size > 125) and np.all(size - 2**power < 64 + 0.02 * size)
 
 
 @pytest.mark.parametrize("forgets", [False, pytest.param(True, id="forgets")])
