@@ -94,7 +94,7 @@ class Bench:
         self.random = np.random.default_rng(seed)
 
     def power_on(self) -> None:
-        """And a reset."""
+        """Everything is as it was at first, which may be anything, but for one cycle of reset."""
         self.simulation.reset()
         self.reset()
 

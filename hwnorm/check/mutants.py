@@ -86,9 +86,9 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
     by_vectors = len(faults) - len(left)
     left = _after(folder, left, range(seed, seed + ROUNDS))
     verdicts = dict(zip(map(id, left), _verdicts(folder, left), strict=True))
+    proven = [fault for fault in left if verdicts[id(fault)].startswith(PROVEN)]
     unproven = [fault for fault in left if not verdicts[id(fault)].startswith(PROVEN)]
-    unkilled = {id(fault) for fault in _after(folder, unproven, range(seed + ROUNDS, seed + ROUNDS + FURTHER))}
-    left = [fault for fault in left if id(fault) in unkilled or verdicts[id(fault)].startswith(PROVEN)]
+    left = proven + _after(folder, unproven, range(seed + ROUNDS, seed + ROUNDS + FURTHER))
     return Score(len(faults), by_vectors, left, [verdicts[id(fault)] for fault in left], f"rtl/{folder.name}.v")
 
 

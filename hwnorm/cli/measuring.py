@@ -81,12 +81,14 @@ def _designs(options: argparse.Namespace) -> list[Design]:
     if options.top is not None:
         options.parser.error("--top is of a Verilog file: say which")
     from hwnorm.rtl import verilog
+    from hwnorm.rtl.emit import check
     from hwnorm.rtl.engine import EngineBlock
 
-    chosen = argparse.Namespace(**(options.choices | given))
+    found = rtl_designs(argparse.Namespace(**(options.choices | given)))
+    for design in found.values():
+        check(design)
     return [
-        Design(verilog.text(EngineBlock(design.plan, name), name), name, f"{name}.v")
-        for name, design in rtl_designs(chosen).items()
+        Design(verilog.text(EngineBlock(design.plan, name), name), name, f"{name}.v") for name, design in found.items()
     ]
 
 

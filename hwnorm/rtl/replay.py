@@ -169,7 +169,7 @@ class Queue(Block):
             store.data.eq(self.data_in),
             store.en.eq(self.write),
             fetch.addr.eq(head),
-            fetch.en.eq(~full | self.ready),  # whether there is a beat or not: what nobody waits for does not matter
+            fetch.en.eq(~full | self.ready),  # of no account where none waits: nothing is taken then
             self.data_out.eq(data),
         ]
         m.d.sync += [behind.eq(fetched | (behind & ~moves)), full.eq(Mux(moves, behind & fetched, behind | fetched))]

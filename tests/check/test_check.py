@@ -18,15 +18,27 @@ from amaranth.hdl import Const, Signal
 
 from hwnorm.bundle import manifest
 from hwnorm.check.bulk import bulk
-from hwnorm.check.drawing import against, call_of, gradient_of, just_beyond, outliers
+from hwnorm.check.drawing import (
+    PATTERNS,
+    TOGETHER,
+    against,
+    call_of,
+    drawn,
+    gradient_of,
+    just_beyond,
+    outliers,
+    stalls_of,
+)
 from hwnorm.check.folder import Folder, check_manifest
 from hwnorm.check.mutants import score
+from hwnorm.check.queues import queues_of
 from hwnorm.check.standard import check
 from hwnorm.cli import main
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.files import write_folder
 from hwnorm.fixed import Ints
+from hwnorm.gates import unpack
 from hwnorm.norms.catalog import CATALOG
 from hwnorm.rtl import engine as engine_block
 from hwnorm.rtl import replay
@@ -370,6 +382,31 @@ def test_mutants_are_killed(generated: Path) -> None:
     assert {"instance", "line", "fault"} <= set(found.records()[0])
 
 
+@pytest.mark.parametrize(
+    ("norm", "direction", "apply", "reached"),
+    [("mean-only", "backward", "auto", 14), ("srelu", "forward", "auto", 13), ("l1", "forward", "table", 19)],
+)
+def test_no_more_groups_are_inside_than_can_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, norm: str, direction: str, apply: str, reached: int
+) -> None:
+    """By a counter that is wide enough for more; and they come near the number that it is made for."""
+    most = Plan.most_groups.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Plan, "most_groups", property(lambda plan: most(plan) + 64))
+    made = folder(tmp_path / "d", norm, direction, apply=apply, bits=4 if apply == "table" else 8, max_elements=13)
+    draw = drawn(made.design, made.layouts, 0, TOGETHER * len(PATTERNS), 9000)
+    (name,) = (name for name in made.netlist.labels if name.endswith("groups_inside.number"))
+    nets, bench, seen = np.array(made.netlist.labels[name]), made.bench(made.netlist, len(draw.sequences)), [0]
+    bench.power_on()
+
+    def look() -> None:
+        seen.append(int(unpack(bench.simulation.values(nets), len(draw.sequences)).max()))
+
+    bench.simulation.watch(look)
+    stalls = stalls_of(draw.stalls, made.design)
+    bench.run(queues_of(made.layouts, draw.sequences), stalls, *made.limits(draw.sequences, stalls.slowdown))
+    assert max(seen) == reached <= most(made.design.plan) <= reached + 2
+
+
 class SeenAtOnce(Block):
     """In the place of a LateSpace: what is promised in this cycle counts already."""
 
@@ -386,8 +423,8 @@ def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, less: int
 ) -> None:
     """Nobody looks whether there is room: one place less, and groups that wait everywhere overwrite each other. (The
-    queue, which tells here at once when it is full, holds 16 beats of 5 to a group: then one of a group has
-    left the memory.)"""
+    queue, which tells here at once when it is full, holds 16 beats of 5 to a group: then one of a group has left the
+    memory.)"""
     most = Plan.most_waiting.fget  # type: ignore[attr-defined]
     monkeypatch.setattr(engine_block, "LateSpace", SeenAtOnce)
     monkeypatch.setattr(Plan, "output_depth", lambda plan, number: 16)
