@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hwnorm.cost.amounts_frame import bank_amounts, frame_amounts, memories, memory_amounts, shift_amounts
+from hwnorm.cost.amounts_arrival import arrival_amounts
+from hwnorm.cost.amounts_frame import bank_amounts, frame_amounts, memories, memory_amounts
 from hwnorm.cost.amounts_stage import stage_amounts
 from hwnorm.cost.amounts_sweep import sweep_amounts
 from hwnorm.cost.blocks import Family
@@ -21,15 +22,16 @@ ROOMS = ("sweeps", "stages", "frame")
 
 def amounts(plan: Plan, family: Family) -> dict[str, Amounts]:
     """By instance; ``frame`` is everything that is neither a sweep nor a stage."""
-    found = {f"sweep_{s.number}": sweep_amounts(plan, s, plan.shape.lanes, family) for s in plan.sweeps}
+    found = {f"sweep_{s.number}": sweep_amounts(plan, s, family) for s in plan.sweeps}
     for number, stage in plan.stages.items():
         found[f"stage_{number}"] = stage_amounts(stage, bool(plan.results) and stage.puts_results)
     found["frame"] = frame_amounts(plan)
     for sweep in plan.sweeps[1:] if not plan.shape.external else []:
         found[f"sweep_{sweep.number}"].update(bank_amounts(plan, sweep.number))
-        shift = shift_amounts(plan, sweep, family)
-        found["frame"].update(shift)
-        found[f"sweep_{sweep.number}"]["beat_bits"] += shift["replayed_bits"]
+    for sweep in plan.sweeps:
+        frame, here = arrival_amounts(plan, sweep, family)
+        found["frame"].update(frame)
+        found[f"sweep_{sweep.number}"].update(here)
     for instance, memory in memories(plan):
         found[instance].update(memory_amounts(memory, family))
     return found

@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwnorm.cost.amounts_sweep import waiting_bits
 from hwnorm.cost.blocks import MACRO, REGISTERS, Family, mapped
-from hwnorm.rtl.plan import FROM_REPLAY, TABLES, Plan, SweepPlan
+from hwnorm.rtl.plan import FROM_REPLAY, TABLES, Plan
 from hwnorm.units.lfsr import TAPS
 
 Amounts = Counter[str]
@@ -63,19 +62,6 @@ def memory_amounts(memory: Memory, family: Family) -> Amounts:
     elif cells.ways > 1 or cells.kind == MACRO:  # the register behind it is not the block's own
         found["read_register_bits"] += memory.width
     return found
-
-
-def shift_amounts(plan: Plan, sweep: SweepPlan, family: Family) -> Amounts:
-    """What is to be added behind a replay where a family has shift registers of LUTs. Distributed RAM is followed by
-    three registers, of which the one in front of the sweep is the last: whether they become one is fitted. What nobody
-    reads at once is in the one that it waits in later, behind whatever memory."""
-    (words, *more), width = plan.replay_banks(sweep.number), plan.replay_width(sweep.number)
-    if not family.shifts or more or sweep.issue_latency <= FROM_REPLAY:
-        return Amounts()
-    waiting = plan.shape.lanes * waiting_bits(sweep)
-    if mapped(family, words, width).kind != "distributed":
-        return Amounts(replayed_bits=-waiting)
-    return Amounts(read_register_bits=-2 * width, replayed_bits=-width, shifted_bits=width - waiting)
 
 
 def _selected(ways: int, distributed: bool = False) -> str:

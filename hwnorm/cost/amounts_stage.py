@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hwnorm.cost.amounts_sweep import adder, low_zeros
+from hwnorm.cost.amounts_lane import adder, low_zeros
 from hwnorm.cost.amounts_units import unit_amounts
 from hwnorm.rtl.cells import WIRING, Cell, Kind
 from hwnorm.rtl.timetable import FED, StagePlan

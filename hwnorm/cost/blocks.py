@@ -41,6 +41,8 @@ class Family:
     least_product: int = 0  # bits of a product that is worth one
     slice_bits: int = 18  # of a factor that needs several
     signed: bool = False  # its multipliers know signed numbers alone
+    adds: bool = False  # they add what comes behind them, and keep the sum
+    bare_carries: bool = False  # a bit of a sum of which one operand is known takes no LUT
     shifts: bool = False  # three registers in a row that nobody reads between become a LUT
     packed: bool = False  # registers behind and in front of a block RAM are its own
     luts_of_ram: int = 0  # of a cell of distributed RAM
@@ -84,6 +86,8 @@ XILINX_7 = Family(
     factors=(25, 18),
     least_product=9,
     signed=True,
+    adds=True,
+    bare_carries=True,
     shifts=True,
     luts_of_ram=4,
 )
@@ -141,6 +145,21 @@ def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
             each = multipliers(family, family.slice_bits, narrow, min(product, narrow + family.slice_bits))
             return count * each + multipliers(family, last, narrow, narrow + last)
     return 1
+
+
+def soft_bits(family: Family, a: int, b: int) -> int:
+    """Bits of a product in blocks that is too narrow for one: of the last slices."""
+    a, b = max(a, b), min(a, b)
+    if not family.factors or a <= 0 or b <= 0:
+        return 0
+    for wide, narrow, most in ((a, b, family.factors[0]), (b, a, family.factors[1])):
+        if wide > most:
+            slice_ = family.slice_bits - family.signed
+            count = -(-(wide - most) // slice_)
+            last = wide - count * slice_
+            rest = soft_bits(family, last, narrow) if multipliers(family, last, narrow) else last * narrow
+            return count * soft_bits(family, family.slice_bits, narrow) + rest
+    return 0
 
 
 def product_parts(cell: Cell) -> list[tuple[int, int]]:

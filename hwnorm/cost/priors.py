@@ -19,9 +19,10 @@ LOGIC = _read("""
     0.35  equal_bits
     0.5   compared_lanes
     0.7   ram_selected_bits
+    0.7   moved_bits
     0.9   wide_selected_bits
-    1     mux_bits clip_bits kept_bits fixed_kept_bits decoded_bits selected_bits feed_bits rounder_bits abs_bits
-    1     short_adder_bits flag_bits flags sliced_bits memory_register_bits reciprocal_bits
+    1     mux_bits clip_bits kept_bits decoded_bits selected_bits feed_bits rounder_bits abs_bits
+    1     shifted_bits short_adder_bits flag_bits flags sliced_bits memory_register_bits reciprocal_bits
     1.35  deep_selected_bits
     1.5   huge_selected_bits
     2     deep_ram_selected_bits aligner

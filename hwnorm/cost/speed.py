@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hwnorm.cost.amounts_sweep import SUMS
+from hwnorm.cost.amounts_lane import SUMS
 from hwnorm.cost.blocks import Family, multipliers, product_parts
 from hwnorm.cost.nnls import fit
 from hwnorm.rtl.cells import Cell, Kind

@@ -6,9 +6,9 @@ import pytest
 
 from hwnorm.cost.amounts import amounts, room
 from hwnorm.cost.amounts_frame import memories
-from hwnorm.cost.amounts_sweep import adder, levels
-from hwnorm.cost.blocks import ECP5
-from hwnorm.cost.experiments import checked_on
+from hwnorm.cost.amounts_lane import adder
+from hwnorm.cost.blocks import ECP5, ICE40_UP, XILINX_7, Family, soft_bits
+from hwnorm.cost.experiments import Experiment, checked_on
 from hwnorm.rtl.inventory import inventory
 
 ENGINES = checked_on()[::7]
@@ -20,24 +20,48 @@ def test_memory_is_what_the_inventory_says(experiment) -> None:  # type: ignore[
     assert sum(memory.words * memory.width for _, memory in memories(plan)) == inventory(plan)["memory_bits"]
 
 
+@pytest.mark.parametrize("family", [ECP5, ICE40_UP, XILINX_7], ids=["ecp5", "ice40", "xilinx"])
 @pytest.mark.parametrize("experiment", ENGINES, ids=lambda e: e.name)
-def test_a_lane_more_is_a_lane_more(experiment) -> None:  # type: ignore[no-untyped-def]
+def test_a_lane_more_is_a_lane_more(experiment, family) -> None:  # type: ignore[no-untyped-def]
     """Multipliers are a lane's, and every instance has a room and no negative amount."""
     plan = experiment.design().plan
-    found = amounts(plan, ECP5)
+    found = amounts(plan, family)
     for instance, own in found.items():
         assert room(instance) in ("sweeps", "stages", "frame")
         assert all(number >= 0 for number in own.values()), instance
     multipliers = sum(own["multipliers"] for own in found.values())
     assert multipliers % experiment.lanes == 0 or plan.tabulated
-    assert multipliers >= inventory(plan)["multipliers"]
+    soft = sum(own["soft_product_bits"] for own in found.values())
+    assert multipliers >= inventory(plan)["multipliers"] or soft
 
 
 def test_a_short_sum_is_no_chain() -> None:
     assert adder(4) == {"short_adder_bits": 4}
-    assert adder(7) == {"adder_bits": 8, "chains": 1}
+    assert adder(7) == {"adder_bits": 7, "chains": 1}
 
 
-@pytest.mark.parametrize(("lanes", "deep"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (64, 6)])
-def test_levels_of_a_tree(lanes: int, deep: int) -> None:
-    assert levels(lanes) == deep
+@pytest.mark.parametrize(
+    ("family", "a", "b", "soft"),
+    [
+        (ECP5, 18, 18, 0),  # one block
+        (ECP5, 19, 18, 18),  # and a bit, times the other factor
+        (ECP5, 20, 18, 0),  # two bits are worth a block
+        (ECP5, 37, 20, 20),  # two slices and a bit of it; the other factor's two bits have blocks
+        (ICE40_UP, 16, 16, 0),
+        (ICE40_UP, 18, 7, 14),  # a product of 9 bits is worth none
+        (XILINX_7, 25, 18, 0),
+    ],
+)
+def test_what_slices_leave_over_is_built_of_logic(family: Family, a: int, b: int, soft: int) -> None:
+    assert soft_bits(family, a, b) == soft == soft_bits(family, b, a)
+
+
+def test_blocks_of_xilinx_add_and_shift_registers_are_luts() -> None:
+    """Of squares summed over four lanes the first sums are inside; values that wait longest are in shift registers."""
+    plan = Experiment("l2", "one-pass", "forward", 10, 4, 1024).design().plan
+    sums, apply = (amounts(plan, XILINX_7)[name] for name in ("sweep_1", "sweep_2"))
+    others, applied = (amounts(plan, ECP5)[name] for name in ("sweep_1", "sweep_2"))
+    assert others["chains"] - sums["chains"] == 2
+    assert others["result_bits"] - sums["result_bits"] == 2 * 20
+    assert applied["shifted_bits"] == 0
+    assert apply["shifted_bits"] * 3 <= applied["delay_bits"] + applied["result_bits"]
