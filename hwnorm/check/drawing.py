@@ -25,6 +25,8 @@ PATTERNS = (  # how often valid is kept back, how often ready is, and whether re
     *((0.0, 0.0, NONE), (0.3, 0.3, NONE), (0.0, 0.5, NONE), (0.5, 0.0, NONE)),
     *((0.75, 0.1, NONE), (0.1, 0.75, NONE), (0.0, 0.0, MANY), (0.2, 0.2, LONG)),
 )
+STEADY = PATTERNS[:1]
+PAUSED = ((0.0, 0.0, LONG), (0.2, 0.2, LONG), (0.1, 0.3, LONG), (0.0, 0.0, MANY))
 LONGEST_PAUSE = 4000  # cycles
 Data = Callable[[np.random.Generator, int, int, int], Ints]  # bits, groups, elements
 MOST_ELEMENTS = 1 << 21  # of one call: with very long groups there are fewer streams
@@ -38,12 +40,19 @@ class Draw:
     stalls: list[tuple[float, float, int]]
 
 
-def drawn(design: Design, layouts: Sequence[Layout], seed: int, streams: int, cycles: int) -> Draw:
-    """About ``cycles`` cycles for each of ``streams`` streams."""
+def drawn(
+    design: Design,
+    layouts: Sequence[Layout],
+    seed: int,
+    streams: int,
+    cycles: int,
+    patterns: Sequence[tuple[float, float, int]] = PATTERNS,
+) -> Draw:
+    """About ``cycles`` cycles for each of ``streams`` streams, which stall in those ways."""
     rng, plan, count = np.random.default_rng(seed), design.plan, 0
     draw = Draw([], [])
     for block in range(max(streams // TOGETHER, 1)):
-        given, taken, pause = pattern = PATTERNS[block % len(PATTERNS)]
+        given, taken, pause = pattern = patterns[block % len(patterns)]
         left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
         batches: list[tuple[list[Batch], int]] = []  # of a stream's groups in turn, and how many these are
         wrong = block % 2 == 1

@@ -17,7 +17,7 @@ import numpy as np
 
 from hwnorm.check.bench import Outcome
 from hwnorm.check.differences import compare, differences
-from hwnorm.check.drawing import PATTERNS, TOGETHER, Draw, drawn, stalls_of, wrong_batch
+from hwnorm.check.drawing import PATTERNS, PAUSED, STEADY, TOGETHER, Draw, drawn, stalls_of, wrong_batch
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.equivalence import verdicts as by_induction
 from hwnorm.check.folder import Folder
@@ -29,10 +29,12 @@ from hwnorm.gates import Mutant, mutants, mutated
 
 DRAWS = (24, 504)  # random streams for each survivor: in a round at least, at most
 ROUNDS, FURTHER = 6, 12  # before it is asked what can be proven, and of what cannot
+FURTHER_PATTERNS = (PATTERNS, PAUSED, STEADY)  # in turn
 RESETS = 12
 TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
 STREAMS = 2048  # at a time
+Patterns = Sequence[tuple[float, float, int]]
 COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "verdict")  # of what survived
 
 
@@ -84,20 +86,20 @@ def score(folder: Folder, count: int, seed: int = 0) -> Score:
     faults = mutants(folder.optimised, count, seed)
     left = _survivors(folder, faults, _standard(folder, seed), seed)
     by_vectors = len(faults) - len(left)
-    left = _after(folder, left, range(seed, seed + ROUNDS))
+    for turn in range(seed, seed + ROUNDS):
+        left = _round(folder, left, turn, PATTERNS)
     verdicts = dict(zip(map(id, left), _verdicts(folder, left), strict=True))
     proven = [fault for fault in left if verdicts[id(fault)].startswith(PROVEN)]
     unproven = [fault for fault in left if not verdicts[id(fault)].startswith(PROVEN)]
-    left = proven + _after(folder, unproven, range(seed + ROUNDS, seed + ROUNDS + FURTHER))
+    for turn in range(seed + ROUNDS, seed + ROUNDS + FURTHER):
+        unproven = _round(folder, unproven, turn, FURTHER_PATTERNS[turn % len(FURTHER_PATTERNS)])
+    left = proven + unproven
     return Score(len(faults), by_vectors, left, [verdicts[id(fault)] for fault in left], f"rtl/{folder.name}.v")
 
 
-def _after(folder: Folder, faults: list[Mutant], rounds: Sequence[int]) -> list[Mutant]:
-    """What survives so many rounds of groups at random."""
-    for turn in rounds:
-        if faults:
-            faults = _survivors(folder, faults, _random(folder, turn + 1, len(faults)), turn)
-    return faults
+def _round(folder: Folder, faults: list[Mutant], turn: int, patterns: Patterns) -> list[Mutant]:
+    """What survives groups at random."""
+    return _survivors(folder, faults, _random(folder, turn + 1, len(faults), patterns), turn) if faults else faults
 
 
 def _verdicts(folder: Folder, faults: Sequence[Mutant]) -> list[str]:
@@ -125,15 +127,15 @@ def _standard(folder: Folder, seed: int) -> Draw:
     return Draw(parts, list(PATTERNS))
 
 
-def _random(folder: Folder, seed: int, faults: int) -> Draw:
+def _random(folder: Folder, seed: int, faults: int, patterns: Patterns) -> Draw:
     """Streams of every pattern, and some that are timed: as many as fit beside each other."""
     least, most = DRAWS
     draws = min(max(STREAMS // (faults + 1), least), most)
-    blocks = len(PATTERNS) * -(-draws // (TOGETHER * len(PATTERNS)))
-    draw = drawn(folder.design, folder.layouts, seed, TOGETHER * blocks, CYCLES)
+    blocks = len(patterns) * -(-draws // (TOGETHER * len(patterns)))
+    draw = drawn(folder.design, folder.layouts, seed, TOGETHER * blocks, CYCLES, patterns)
     chosen = [k * TOGETHER + n for n in range(TOGETHER) for k in range(blocks)][: draws - TIMED]
     sequences = timed(folder, np.random.default_rng(seed))[-TIMED:] + [draw.sequences[k] for k in chosen]
-    return Draw(sequences, [PATTERNS[0]] * TIMED + [draw.stalls[k] for k in chosen])
+    return Draw(sequences, list(STEADY) * TIMED + [draw.stalls[k] for k in chosen])
 
 
 def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> list[Mutant]:

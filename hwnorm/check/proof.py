@@ -18,7 +18,7 @@ from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import DRAWS, TRUE, Literals
 from hwnorm.gates.unrolling import UNREAD, Unrolling, Values, moved, part_of
 
-QUICK, THOROUGH = 500, 20_000  # conflicts: on the way, and where it decides
+AT_ONCE, QUICK, THOROUGH = 1, 100, 5000  # cases: of what nothing depends on, on the way, and where it decides
 TIMEOUT_S = 240  # of the processor, for one fault
 
 
@@ -50,7 +50,7 @@ class Proof(ABC):
         self.unknown = {state: f.fresh() for state in self.unrolling.states}
         self.other = {state: f.fresh() for state in self.unrolling.states}
         self.assumed: list[int] = []
-        self.cases: list[int] = []  # of which one is true: each is decided for itself where all together are too hard
+        self.cases: list[int] = []  # of layers: of which one is true
         self._drawn_cases: list[int] = []
         init = self.unrolling.netlist.init
         self.initial = {s: TRUE if init[s] else -TRUE for s in self.unrolling.states if s in init}
@@ -122,7 +122,7 @@ class Proof(ABC):
                 found[net] = looked_up(f, list(which.values()), bits)
         return found
 
-    def same(self, a: int, b: int, conflicts: int, when: int = TRUE) -> bool:
+    def same(self, a: int, b: int, cases: int, when: int = TRUE) -> bool:
         """Proven to be, where ``when`` is true; or in a first guess not seen to differ."""
         differ = self.literals.both(when, self.literals.differs(a, b))
         known, tried = self._known.get(differ, (False, 0))
@@ -132,26 +132,12 @@ class Proof(ABC):
             return not self.literals.seen([differ, *self.assumed])
         if time.process_time() > self._end:
             raise TimeoutError
-        if tried < conflicts:
-            found = self.literals.can_be([differ, *self.assumed], conflicts)
-            if found is None and conflicts == THOROUGH:
-                found = self._in_any_case(differ)
+        if tried < cases:
+            found = self.literals.can_be([differ, *self.assumed], cases)
             known = found is False
             self.doubt = found is None
-            self._known[differ] = known, conflicts if found is None else THOROUGH
+            self._known[differ] = known, cases if found is None else THOROUGH
         return known
-
-    def _in_any_case(self, literal: int) -> bool | None:
-        """Whether it can be true, decided case by case; None where there are none, or one is not found out."""
-        doubt = not self.cases
-        for case in self.cases:
-            if time.process_time() > self._end:
-                raise TimeoutError
-            found = self.literals.can_be([literal, case, *self.assumed], THOROUGH)
-            if found:
-                return True
-            doubt |= found is None
-        return None if doubt else False
 
     def verdict(self, number: int, seconds: float = TIMEOUT_S) -> str:
         """Of a fault: "proven", or "open" and where it may be seen. What is seen already when nothing is a difference
@@ -171,17 +157,17 @@ class Proof(ABC):
     def shows(self, number: int) -> str | None:
         """Where a fault may be seen; None where nobody can see it."""
 
-    def becomes(self, of: Values, found: Values, conflicts: int) -> Values:
+    def becomes(self, of: Values, found: Values, cases: int) -> Values:
         """The states that will differ, as far as it is not proven that they do not."""
         after = self.unrolling.apart_after(found).items()
-        return {s: v for s, v in after if not self.same(self.unrolling.becomes(of, s), v, conflicts)}
+        return {s: v for s, v in after if not self.same(self.unrolling.becomes(of, s), v, cases)}
 
-    def seen(self, of: Values, found: Values, when: Mapping[int, int], conflicts: int) -> str | None:
+    def seen(self, of: Values, found: Values, when: Mapping[int, int], cases: int) -> str | None:
         """The first net by which it shows."""
         for net, valid in when.items():
             if net in found:
                 matters = TRUE if valid == 1 else of[valid]
-                if not self.same(of[net], found[net], conflicts, matters):
+                if not self.same(of[net], found[net], cases, matters):
                     return self.block.net_name(net)
         return None
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hwnorm.check.proof import QUICK, THOROUGH, TIMEOUT_S, Layers, Proof, Range
+from hwnorm.check.proof import AT_ONCE, QUICK, THOROUGH, TIMEOUT_S, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import Values
@@ -104,19 +104,17 @@ class StageProof(Proof):
         for phase in self.phases:
             self._end = time.process_time() + TIMEOUT_S
             try:
-                phase.behind, _ = self._resting(phase.end, QUICK)
+                phase.behind, _ = self._resting(phase.end, AT_ONCE)
             except TimeoutError:
                 phase.behind, _ = self._resting(phase.end)
 
-    def _resting(self, known: Values, conflicts: int = 0) -> tuple[Values, Values]:
+    def _resting(self, known: Values, cases: int = 0) -> tuple[Values, Values]:
         """A cycle without a start, and what of the known stays so in any number of them: it is seen, or proven."""
         while True:
             given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **self._layer})
             frame = self.unrolling.settle(self.literals, {**self.unknown, **known, **given})
             after = self.unrolling.after(frame)
-            kept = {
-                s: v for s, v in known.items() if after[s] == v or (conflicts and self.same(after[s], v, conflicts))
-            }
+            kept = {s: v for s, v in known.items() if after[s] == v or (cases and self.same(after[s], v, cases))}
             if len(kept) == len(known):
                 return frame, known
             known = kept
@@ -163,7 +161,8 @@ class StageProof(Proof):
                 states = self.becomes(of, found, THOROUGH if cycle >= self._token - 1 else QUICK)
                 ever |= states.keys()
             self._apart[1] |= states.keys()
-            yield self._rests(number, phase.behind, self._apart[1], self._data, ever)
+            if not self._stands(number, phase.behind, states):
+                yield self._rests(number, phase.behind, self._apart[1], self._data, ever)
         of = self._broken_off
         found = self.unrolling.beside(self.literals, of, number, self._states(ever))
         self._apart[0] |= self.becomes(of, found, QUICK).keys()
@@ -179,6 +178,11 @@ class StageProof(Proof):
                 return apart, seen
             apart = set(self.becomes(of, found, QUICK))
         return apart, None
+
+    def _stands(self, number: int, of: Values, states: Values) -> bool:
+        """Whether what a run left apart stays as it is, and does not show."""
+        found = self.unrolling.beside(self.literals, of, number, states)
+        return not self.seen(of, found, self._data, QUICK) and self.becomes(of, found, QUICK) == states
 
     def _rests(self, number: int, of: Values, apart: set[int], when: Mapping[int, int], ever: set[int]) -> str | None:
         """Cycles without a start; ``apart`` grows by what differs in any of them. Where it shows, if it does."""

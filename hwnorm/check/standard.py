@@ -14,7 +14,7 @@ import numpy as np
 from hwnorm.check.bench import Bench, Outcome, Stalls
 from hwnorm.check.coverage import Coverage
 from hwnorm.check.differences import compare
-from hwnorm.check.drawing import PATTERNS, call_of, drawn, stalls_of, wrong_batch
+from hwnorm.check.drawing import STEADY, call_of, drawn, stalls_of, wrong_batch
 from hwnorm.check.folder import Folder
 from hwnorm.check.groups import groups_of
 from hwnorm.check.queues import Segment, queues_of
@@ -41,7 +41,7 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     more = max(min(streams - random, (1 << 22) // max(longest, 1)) // BLOCK, 1) * BLOCK
     draw = drawn(design, layouts, seed, more, cycles)
     sequences += draw.sequences
-    patterns = [PATTERNS[0]] * random + draw.stalls
+    patterns = list(STEADY) * random + draw.stalls
     stalls = stalls_of(patterns, design)
     bench = folder.bench(folder.netlist, len(sequences), seed)
     queues = queues_of(layouts, sequences)

@@ -70,7 +70,7 @@ def _selected(ways: int, distributed: bool = False) -> str:
         return "selected_bits"
     if distributed:
         return "ram_selected_bits" if ways <= 4 else "deep_ram_selected_bits"
-    return "wide_selected_bits" if ways <= 8 else "deep_selected_bits" if ways <= 16 else "huge_selected_bits"
+    return "wide_selected_bits" if ways <= 8 else "deep_selected_bits"
 
 
 def _wanders(bits: int) -> bool:

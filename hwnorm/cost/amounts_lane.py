@@ -103,6 +103,8 @@ def _operator(cell: Cell, family: Family) -> Amounts:
 def _sum(cell: Cell, family: Family) -> Amounts:
     """Bits below the other operand's lowest are no adder's."""
     width, low = cell.format.width, low_zeros(cell)
+    if cell.latency == 1 and any(one_block(a, family) for a in cell.args):
+        return Amounts()  # in that block
     top = min(width, low + _open(cell)) if family.bare_carries else width
     if cell.latency == 1:
         return adder(top - low) + Amounts(result_bits=width)
@@ -158,12 +160,16 @@ def _barrel(cell: Cell) -> Amounts:
 def _product(cell: Cell, family: Family) -> Amounts:
     """In blocks where the family has them, in parts where one is too narrow."""
     a, b = sorted(x.format.width for x in cell.args)
-    found = Amounts(factor_bits=a + b if cell.args[0] is not cell.args[1] else a)
+    square = cell.args[0] is cell.args[1]
+    found = Amounts(factor_bits=a if square else a + b)
     pieces = parts(b)
     for number, ((narrow, wide), (low, end)) in enumerate(zip(product_parts(cell), pieces, strict=True)):
         blocks = multipliers(family, wide, narrow, cell.format.width if len(pieces) == 1 else 0)
         found["multipliers"] += blocks
-        found["product_bits" if blocks else "soft_product_bits"] += narrow + wide if blocks else narrow * wide
+        if blocks:
+            found["product_bits"] += narrow + wide
+        else:
+            found["soft_product_bits"] += narrow * (narrow + 1) // 2 if square else narrow * wide
         extended = wide - (end - low)  # by the sign of an unsigned part: a slice of zeros is none
         left_over = max(soft_bits(family, wide, narrow) - extended * narrow, 0) if blocks else 0
         found["soft_product_bits"] += left_over

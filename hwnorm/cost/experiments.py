@@ -14,7 +14,7 @@ from typing import Any
 from hwnorm.engine import Engine
 from hwnorm.rtl.design import Design
 
-FIT_SEED, CHECK_SEED = 1, 2
+FIT_SEED, CHECK_SEED = 1, 4  # the amounts were chosen with engines of 2 and 3 in sight
 FITTED_ENGINES, CHECKED_ENGINES = 80, 100
 TABLE_BITS = (4, 6, 8, 12, 16)
 

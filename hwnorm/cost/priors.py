@@ -24,7 +24,6 @@ LOGIC = _read("""
     1     mux_bits clip_bits kept_bits decoded_bits selected_bits feed_bits rounder_bits abs_bits
     1     shifted_bits short_adder_bits flag_bits flags sliced_bits memory_register_bits reciprocal_bits
     1.35  deep_selected_bits
-    1.5   huge_selected_bits
     2     deep_ram_selected_bits aligner
     2     shift_bits serial_sums divider_bits root_bits compared_times counted_bits soft_product_bits
     3     gain_bits

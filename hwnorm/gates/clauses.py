@@ -7,6 +7,7 @@ over literals for its inputs and states: what the states become, and what can be
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,8 @@ SOLVER = "cadical153"
 BOUNDED = "glucose4"  # which ends after a number of conflicts, where asked to
 DRAWS = 512
 NEAREST = (100, 1000, 1 << 60)  # gates
+AT_ONCE, IN_A_CASE = 500, 100  # conflicts
+DEEPEST = 64  # literals that a case tells
 
 
 class Literals:
@@ -103,9 +106,10 @@ class Literals:
         """The fresh numbers that literals are made of."""
         return frozenset(number for number, gate in self.below(literals).items() if gate is None)
 
-    def can_be(self, literals: Sequence[int], conflicts: int) -> bool | None:
+    def can_be(self, literals: Sequence[int], cases: int) -> bool | None:
         """Whether literals can all be true; None where that was not found out. At first only the gates nearest to them
-        are looked at, what feeds those may be anything: often that is enough to see that they cannot."""
+        are looked at, what feeds those may be anything: often that is enough to see that they cannot. What is too hard
+        is cut into cases, as many as may be."""
         if -TRUE in literals:
             return False
         if self.seen(literals):
@@ -118,8 +122,10 @@ class Literals:
                     found.append_formula(clauses_of(number, *gate))
                 for literal in wanted:
                     found.add_clause([literal])
-                found.conf_budget(conflicts)
+                found.conf_budget(AT_ONCE)
                 answer: bool | None = found.solve_limited()
+                if answer is None and whole:
+                    answer = _by_cases(found, gates.values(), cases)
             if answer is False or whole:
                 return answer
         raise AssertionError("the last is all")
@@ -177,6 +183,26 @@ class Formula(Literals):
     def _define(self, number: int, operator: str, a: int, b: int) -> None:
         for clause in clauses_of(number, operator, a, b):
             self.solver.add_clause(clause)
+
+
+def _by_cases(found: Any, gates: Iterable[tuple[str, int, int]], most: int) -> bool | None:
+    """What a solver did not find out at once: with the literal that most gates read false, then true, and where that is
+    not enough with the next one. Of a division so the divisor is told first, and no step is left to be guessed."""
+    readers = Counter(abs(operand) for _, *operands in gates for operand in operands)
+    pivots = [number for number, _ in readers.most_common(DEEPEST)]
+    todo: list[list[int]] = [[]]
+    for _ in range(most):
+        case = todo.pop()
+        found.conf_budget(IN_A_CASE)
+        answer: bool | None = found.solve_limited(assumptions=case)
+        if answer is None and len(case) < len(pivots):
+            pivot = pivots[len(case)]
+            todo += [[*case, pivot], [*case, -pivot]]
+        elif answer is not False:
+            return answer
+        if not todo:
+            return False
+    return None
 
 
 def solver(name: str) -> Any:

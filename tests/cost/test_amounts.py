@@ -65,3 +65,11 @@ def test_blocks_of_xilinx_add_and_shift_registers_are_luts() -> None:
     assert others["result_bits"] - sums["result_bits"] == 2 * 20
     assert applied["shifted_bits"] == 0
     assert apply["shifted_bits"] * 3 <= applied["delay_bits"] + applied["result_bits"]
+
+
+def test_what_follows_a_product_is_added_in_its_block() -> None:
+    """Where it is short enough for one cycle, and one block multiplies."""
+    for bits, inside in ((5, True), (12, False)):
+        plan = Experiment("l1", "positive-part", "inference", bits, 10, 49).design().plan
+        assert (amounts(plan, XILINX_7)["sweep_1"]["chains"] == 0) == inside
+        assert amounts(plan, ICE40_UP)["sweep_1"]["chains"] > 0
