@@ -30,7 +30,8 @@ def lane_amounts(sweep: SweepPlan, family: Family) -> Amounts:
     found, dropped = Amounts(), _dropped(sweep)
     for cell in sweep.cells:
         one = _operator(cell, family)
-        one["result_bits"] -= dropped[cell] * (2 if cell.latency > 1 else 1)
+        if one["result_bits"]:
+            one["result_bits"] -= dropped[cell] * (2 if cell.latency > 1 else 1)
         found.update(one)
     for cell in sweep.cells:  # of a sum in two halves the upper ones are read later
         if cell.kind in SUMS and cell.latency > 1:
@@ -101,10 +102,10 @@ def _operator(cell: Cell, family: Family) -> Amounts:
 
 
 def _sum(cell: Cell, family: Family) -> Amounts:
-    """Bits below the other operand's lowest are no adder's."""
+    """Bits below the other operand's lowest are no adder's; nor is any where a multiplier's block adds."""
     width, low = cell.format.width, low_zeros(cell)
     if cell.latency == 1 and any(one_block(a, family) for a in cell.args):
-        return Amounts()  # in that block
+        return Amounts()
     top = min(width, low + _open(cell)) if family.bare_carries else width
     if cell.latency == 1:
         return adder(top - low) + Amounts(result_bits=width)
@@ -158,7 +159,8 @@ def _barrel(cell: Cell) -> Amounts:
 
 
 def _product(cell: Cell, family: Family) -> Amounts:
-    """In blocks where the family has them, in parts where one is too narrow."""
+    """In blocks where the family has them, in parts where one is too narrow. What an unsigned part has more in a signed
+    product are zeros, and a slice of those is none."""
     a, b = sorted(x.format.width for x in cell.args)
     square = cell.args[0] is cell.args[1]
     found = Amounts(factor_bits=a if square else a + b)
@@ -170,8 +172,8 @@ def _product(cell: Cell, family: Family) -> Amounts:
             found["product_bits"] += narrow + wide
         else:
             found["soft_product_bits"] += narrow * (narrow + 1) // 2 if square else narrow * wide
-        extended = wide - (end - low)  # by the sign of an unsigned part: a slice of zeros is none
-        left_over = max(soft_bits(family, wide, narrow) - extended * narrow, 0) if blocks else 0
+        zeros = narrow * (wide - (end - low))
+        left_over = max(soft_bits(family, wide, narrow) - zeros, 0) if blocks else 0
         found["soft_product_bits"] += left_over
         if blocks > 1 or left_over:
             found["sliced_bits"] += (blocks - (not left_over)) * (narrow + wide)
