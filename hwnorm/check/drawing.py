@@ -10,7 +10,7 @@ import numpy as np
 
 from hwnorm.bundle.cases import affine, with_epsilon
 from hwnorm.check.bench import Stalls
-from hwnorm.check.groups import groups_of
+from hwnorm.check.groups import Groups, groups_of
 from hwnorm.check.ports import Layout
 from hwnorm.check.queues import Segment
 from hwnorm.check.rows import Batch, batch_of
@@ -62,7 +62,8 @@ def drawn(
             if len(batches) < first:
                 m, each = _run(design, rng, pause)
             error = _wrong(design, rng) if wrong and len(batches) == 1 else 0
-            m, each = (design.engine.max_elements, 3) if error else (m, each)
+            if error:
+                m, each = (design.engine.max_elements if rng.random() < 0.5 else m), 3
             beats = -(-m // design.lanes)
             left -= each * max(beats, plan.min_beats) + len(plan.sweeps) * beats + plan.overhead
             if left < 0 and len(batches) > 1:
@@ -71,7 +72,7 @@ def drawn(
             groups = groups_of(call, design, layouts, "random", count)
             in_turn = [batch_of(groups, layouts)]
             if error:  # between right ones of its layer, which are inside with it
-                in_turn += [batch_of(replace(groups, wrong=error), layouts), *in_turn]
+                in_turn += [batch_of(_too_long(groups, design, error), layouts), *in_turn]
             batches.append((in_turn, each))
             count += groups.count
         for s in range(TOGETHER):
@@ -94,7 +95,12 @@ def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Genera
     """Groups of a wrong length."""
     call = call_of(design.engine, design.direction, design.engine.max_elements, count, rng)
     groups = groups_of(call, design, layouts, "random", 0)
-    return batch_of(replace(groups, wrong=_wrong(design, rng)), layouts)
+    return batch_of(_too_long(groups, design, _wrong(design, rng)), layouts)
+
+
+def _too_long(groups: Groups, design: Design, beats: int) -> Groups:
+    """By so many beats, or too short: an engine takes as many as its longest group has, whatever the layer says."""
+    return replace(groups, wrong=beats, taken=design.plan.shape.max_beats)
 
 
 def stalls_of(patterns: Sequence[tuple[float, float, int]], design: Design) -> Stalls:

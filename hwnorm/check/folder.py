@@ -90,7 +90,8 @@ class Folder:
         """Cycles after which a design has failed, in all and without a transfer: each group as long as if alone."""
 
         def alone(batch: Batch) -> int:
-            beats = -(-batch.groups.m // self.about["lanes"]) + abs(batch.groups.wrong)
+            groups = batch.groups
+            beats = max(-(-groups.m // self.about["lanes"]), groups.taken) + abs(groups.wrong)
             return self.cycles(1, beats) + int(self.about["cycles"]["min_beats"]) + 64
 
         pause = max(pause_of(self.design, kind) for kind in (MANY, LONG))

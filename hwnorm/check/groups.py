@@ -26,7 +26,8 @@ class Groups:
     streams: Mapping[str, Ints]  # per element: (count, m)
     wanted: Mapping[str, Ints]  # outputs per element: (count, m)
     result: Mapping[str, Ints]  # (count,)
-    wrong: int = 0  # beats that were added in front of ``last``, or, below 0, left out
+    wrong: int = 0  # beats that are dropped, behind those that an engine takes, or, below 0, left out
+    taken: int = 0  # beats that it takes of a group that is too long: more than there are elements for, it may be
 
 
 def groups_of(call: Call, design: Design, layouts: Sequence[Layout], source: str, first: int) -> Groups:

@@ -64,8 +64,10 @@ def batch_of(groups: Groups, layouts: Sequence[Layout]) -> Batch:
 
 def _exact(groups: Groups, layouts: Sequence[Layout]) -> bool:
     """Whether results are promised: of a group that is cut at its own last element, but not in the beat where that
-    stands (which is whole, as more follow), nor of one that is filled up."""
-    whole = groups.m % max(one.lanes for one in layouts) == 0 or not any(one.driven and one.keep for one in layouts)
+    stands (which is whole, as more follow), nor behind it, nor of one that is filled up."""
+    lanes = max(one.lanes for one in layouts)
+    whole = groups.m % lanes == 0 or not any(one.driven and one.keep for one in layouts)
+    whole &= groups.taken * lanes < groups.m + lanes
     return groups.wrong == 0 or (groups.wrong > 0 and whole)
 
 
@@ -77,27 +79,28 @@ def _one(layout: Layout, values: Mapping[str, Ints], count: int) -> Bytes:
 
 
 def _beats(layout: Layout, groups: Groups) -> Bytes:
-    """The beats of all groups; with a wrong length only the stream that says where a group ends has more, or fewer."""
+    """The beats of all groups; with a wrong length only the stream that says where a group ends has more than an engine
+    takes, or fewer."""
     lanes, m = layout.lanes, groups.m
     beats = -(-m // lanes)
-    extra = groups.wrong if layout.driven and layout.last is not None else 0
-    row = np.zeros((groups.count, beats + extra, layout.size), np.uint8)
-    sent = min(beats, beats + extra)
+    all_ = max(beats, groups.taken) + (groups.wrong if layout.driven and layout.last is not None else 0)
+    row = np.zeros((groups.count, all_, layout.size), np.uint8)
+    sent = min(beats, all_)
     for f in layout.fields:
         source = (groups.streams if layout.driven else groups.wanted)[f.name]
         padded = np.zeros((groups.count, beats * lanes), source.dtype)
         padded[:, :m] = source
         padded[:, m:] = ~source[:, -1:]  # anything may stand in a lane that carries no element
         row[:, :sent, f.bytes] = encode(padded.reshape(groups.count, beats, lanes), f.width)[:, :sent]
-    if extra > 0:
-        row[:, beats:] = row[:, :1] ^ 0x5A  # what is dropped
+    if all_ > beats:
+        row[:, beats:] = row[:, :1] ^ 0x5A  # what is dropped, or should not have come
     if layout.last is not None:
         row[:, :, layout.last.first] = 0
         row[:, -1, layout.last.first] = 1
     if layout.keep is not None:
         full, tail = (1 << lanes) - 1, (1 << (m - (beats - 1) * lanes)) - 1
         row[:, :, layout.keep.bytes] = _bits(full, layout.keep)
-        if extra <= 0:
+        if all_ <= beats:
             row[:, beats - 1 : beats, layout.keep.bytes] = _bits(tail, layout.keep)
     return row
 
