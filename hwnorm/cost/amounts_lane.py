@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hwnorm.cost.blocks import Family, multipliers, product_parts, soft_bits
+from hwnorm.cost.blocks import Family, multipliers, product_parts, sliced
 from hwnorm.ir import Rate
 from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.plan import SweepPlan
@@ -166,14 +166,14 @@ def _product(cell: Cell, family: Family) -> Amounts:
     found = Amounts(factor_bits=a if square else a + b)
     pieces = parts(b)
     for number, ((narrow, wide), (low, end)) in enumerate(zip(product_parts(cell), pieces, strict=True)):
-        blocks = multipliers(family, wide, narrow, cell.format.width if len(pieces) == 1 else 0)
+        blocks, soft = sliced(family, wide, narrow, cell.format.width if len(pieces) == 1 else 0)
         found["multipliers"] += blocks
         if blocks:
             found["product_bits"] += narrow + wide
         else:
             found["soft_product_bits"] += narrow * (narrow + 1) // 2 if square else narrow * wide
         zeros = narrow * (wide - (end - low))
-        left_over = max(soft_bits(family, wide, narrow) - zeros, 0) if blocks else 0
+        left_over = max(soft - zeros, 0) if blocks else 0
         found["soft_product_bits"] += left_over
         if blocks > 1 or left_over:
             found["sliced_bits"] += (blocks - (not left_over)) * (narrow + wide)

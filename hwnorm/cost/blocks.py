@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 from hwnorm.rtl.cells import Cell, parts
 
@@ -98,6 +99,13 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
+class Sliced(NamedTuple):
+    """How many multiplier blocks a product takes, and how many of its bits are built of logic."""
+
+    blocks: int
+    soft: int
+
+
 @cache
 def mapped(family: Family, words: int, width: int, block: bool = False) -> Mapped:
     """The cells of a memory with one port to write and one, clocked, to read; of block RAMs alone where it says so."""
@@ -131,35 +139,24 @@ def _geometry(ram: Ram, words: int, width: int) -> tuple[Mapped, float]:
 
 
 @cache
-def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
-    """Multiplier blocks for a product of two widths; 0 where it is built of logic. What is too wide is cut into slices
-    (yosys' mul2dsp), of which the last may be too narrow for a block."""
+def sliced(family: Family, a: int, b: int, product: int = 0) -> Sliced:
+    """A product of two widths. What is too wide is cut into slices (yosys' mul2dsp), of which the last may be too
+    narrow for a block."""
     a, b, product = max(a, b), min(a, b), product or a + b
     if not family.factors or b < LEAST_FACTOR or product < family.least_product:
-        return 0
+        return Sliced(0, a * b)
     for wide, narrow, most in ((a, b, family.factors[0]), (b, a, family.factors[1])):
         if wide > most:
-            slice_ = family.slice_bits - family.signed
-            count = -(-(wide - most) // slice_)
-            last = wide - count * slice_
-            each = multipliers(family, family.slice_bits, narrow, min(product, narrow + family.slice_bits))
-            return count * each + multipliers(family, last, narrow, narrow + last)
-    return 1
+            count = -(-(wide - most) // (family.slice_bits - family.signed))
+            last = wide - count * (family.slice_bits - family.signed)
+            each = sliced(family, family.slice_bits, narrow, min(product, narrow + family.slice_bits))
+            rest = sliced(family, last, narrow, narrow + last)
+            return Sliced(count * each.blocks + rest.blocks, count * each.soft + rest.soft)
+    return Sliced(1, 0)
 
 
-def soft_bits(family: Family, a: int, b: int) -> int:
-    """Bits of a product in blocks that is too narrow for one: of the last slices."""
-    a, b = max(a, b), min(a, b)
-    if not family.factors or a <= 0 or b <= 0:
-        return 0
-    for wide, narrow, most in ((a, b, family.factors[0]), (b, a, family.factors[1])):
-        if wide > most:
-            slice_ = family.slice_bits - family.signed
-            count = -(-(wide - most) // slice_)
-            last = wide - count * slice_
-            rest = soft_bits(family, last, narrow) if multipliers(family, last, narrow) else last * narrow
-            return count * soft_bits(family, family.slice_bits, narrow) + rest
-    return 0
+def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
+    return sliced(family, a, b, product).blocks
 
 
 def product_parts(cell: Cell) -> list[tuple[int, int]]:

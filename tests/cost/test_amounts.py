@@ -7,7 +7,7 @@ import pytest
 from hwnorm.cost.amounts import amounts, room
 from hwnorm.cost.amounts_frame import memories
 from hwnorm.cost.amounts_lane import adder
-from hwnorm.cost.blocks import ECP5, ICE40_UP, XILINX_7, Family, soft_bits
+from hwnorm.cost.blocks import ECP5, ICE40_UP, XILINX_7, Family, sliced
 from hwnorm.cost.experiments import Experiment, checked_on
 from hwnorm.rtl.inventory import inventory
 
@@ -53,7 +53,7 @@ def test_a_short_sum_is_no_chain() -> None:
     ],
 )
 def test_what_slices_leave_over_is_built_of_logic(family: Family, a: int, b: int, soft: int) -> None:
-    assert soft_bits(family, a, b) == soft == soft_bits(family, b, a)
+    assert sliced(family, a, b).soft == soft == sliced(family, b, a).soft
 
 
 def test_blocks_of_xilinx_add_and_shift_registers_are_luts() -> None:
