@@ -125,6 +125,18 @@ def test_a_pipeline() -> None:
     assert any(proven)
 
 
+@pytest.mark.parametrize("unheard", [(), ("out_valid",)], ids=["always", "unheard"])
+def test_what_nobody_hears_behind_a_reset(unheard: tuple[str, ...]) -> None:
+    """A flag on its way that a reset leaves: it comes out shortly after. One that is wrong without a reset is heard."""
+    netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
+    stuck = [f for f in mutants(netlist, 1000) if (f.type, f.pin) == ("$_NOT_", "Y")]
+    deaf, dead = ([f for f in stuck if f.mode.value == mode] for mode in ("const1", "const0"))
+    assert deaf and dead
+    proof = WindowProof(netlist, "sweep_1", [*deaf, *dead], 5, {"out_valid": ""}, unheard=unheard)
+    proven = [proof.verdict(k) == PROVEN for k in range(len(deaf) + len(dead))]
+    assert proven == [bool(unheard)] * len(deaf) + [False] * len(dead)
+
+
 COPY = """module copy(input clk, input valid, input first, input [2:0] q_in, output y);
   reg first_0 = 0; reg [2:0] q_at_1 = 0; reg t = 0;
   assign y = t;
