@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
-from hwnorm.gates.unrolling import Values
+from hwnorm.gates.unrolling import UNREAD, Values
 
 NO_LAYERS = Layers({})
 
@@ -55,10 +55,11 @@ class WindowProof(Proof):
         self._unheard = dict.fromkeys(self.nets(unheard), 1)
         self._shown = {net: when for net, when in self._shown.items() if net not in self._unheard}
         copies: Values = {}
+        states = set(self.unrolling.states)
         for operand in operands.values():
             for name in operand.copies:
-                nets = self.block.labels.get(name, ())
-                if set(self.unrolling.states).issuperset(nets):
+                nets = [n if n < 2 or n in states else UNREAD for n in self.block.labels.get(name, ())]
+                if states.intersection(nets):
                     values = Range(min(operand.values.lo, 0), max(operand.values.hi, 0))
                     found, known = self.drawn(nets, values)
                     copies |= found
@@ -108,7 +109,7 @@ class WindowProof(Proof):
             if seen:
                 return seen
             states = self.becomes(of, found, QUICK)
-            apart |= states.keys()
+            apart.update(states)
         return None
 
     def _go_on(self, number: int, apart: set[int]) -> str | None:
@@ -119,7 +120,7 @@ class WindowProof(Proof):
             states = {s: v for s, v in self.unrolling.apart_after(found).items() if s in apart}
         of = self._window[-1]
         found = self.unrolling.beside(self.literals, of, number, states)
-        apart |= self.becomes(of, found, QUICK).keys()
+        apart.update(self.becomes(of, found, QUICK))
         return self.seen(of, found, self._shown, THOROUGH) or self._heard(of, found)
 
     def _heard(self, of: Values, found: Values) -> str | None:
