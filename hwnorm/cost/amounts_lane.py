@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hwnorm.cost.blocks import Family, multipliers, product_parts, sliced
+from hwnorm.cost.blocks import Family, multipliers, product_parts, product_slices
 from hwnorm.ir import Rate
 from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.plan import SweepPlan
@@ -159,24 +159,18 @@ def _barrel(cell: Cell) -> Amounts:
 
 
 def _product(cell: Cell, family: Family) -> Amounts:
-    """In blocks where the family has them, in parts where one is too narrow. What an unsigned part has more in a signed
-    product are zeros, and a slice of those is none."""
+    """In blocks where the family has them, in parts where one is too narrow."""
     a, b = sorted(x.format.width for x in cell.args)
     square = cell.args[0] is cell.args[1]
     found = Amounts(factor_bits=a if square else a + b)
-    pieces = parts(b)
-    for number, ((narrow, wide), (low, end)) in enumerate(zip(product_parts(cell), pieces, strict=True)):
-        blocks, soft = sliced(family, wide, narrow, cell.format.width if len(pieces) == 1 else 0)
+    for number, ((narrow, wide, (blocks, soft)), (low, end)) in enumerate(
+        zip(product_slices(cell, family), parts(b), strict=True)
+    ):
         found["multipliers"] += blocks
-        if blocks:
-            found["product_bits"] += narrow + wide
-        else:
-            found["soft_product_bits"] += narrow * (narrow + 1) // 2 if square else narrow * wide
-        zeros = narrow * (wide - (end - low))
-        left_over = max(soft - zeros, 0) if blocks else 0
-        found["soft_product_bits"] += left_over
-        if blocks > 1 or left_over:
-            found["sliced_bits"] += (blocks - (not left_over)) * (narrow + wide)
+        found["product_bits"] += narrow + wide if blocks else 0
+        found["soft_product_bits"] += narrow * (narrow + 1) // 2 if square and not blocks else soft
+        if blocks and (blocks > 1 or soft):
+            found["sliced_bits"] += (blocks - (not soft)) * (narrow + wide)
         if number:  # added to those below; it has waited for their sum
             inside = family.adds and blocks == 1
             found += Amounts() if inside else Amounts(adder_bits=narrow + wide, chains=1)

@@ -8,7 +8,7 @@ number of bytes; what lies at other addresses may share a block.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -157,6 +157,17 @@ def sliced(family: Family, a: int, b: int, product: int = 0) -> Sliced:
 
 def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
     return sliced(family, a, b, product).blocks
+
+
+def product_slices(cell: Cell, family: Family) -> Iterator[tuple[int, int, Sliced]]:
+    """Of each product that a MUL cell is built of the widths of its factors, and what it takes. What an unsigned part
+    has more in a signed product are zeros, and a slice of those is none."""
+    pieces = parts(max(arg.format.width for arg in cell.args))
+    for (narrow, wide), (low, end) in zip(product_parts(cell), pieces, strict=True):
+        blocks, soft = sliced(family, wide, narrow, cell.format.width if len(pieces) == 1 else 0)
+        cut = blocks > 0 and family.factors is not None and wide > family.factors[wide < narrow]
+        zeros = narrow * (wide - (end - low)) if cut else 0
+        yield narrow, wide, Sliced(blocks, max(soft - zeros, 0))
 
 
 def product_parts(cell: Cell) -> list[tuple[int, int]]:

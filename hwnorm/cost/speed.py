@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hwnorm.cost.amounts_lane import SUMS
-from hwnorm.cost.blocks import Family, multipliers, product_parts
+from hwnorm.cost.blocks import Family, product_slices
 from hwnorm.cost.nnls import fit
 from hwnorm.rtl.cells import Cell, Kind
 from hwnorm.rtl.plan import Plan, halved
@@ -69,7 +69,7 @@ def _product(cell: Cell, family: Family) -> int:
     """Bits of a product that is built of logic, or of several multipliers and what adds them up in the same cycle."""
     if cell.kind is not Kind.MUL:
         return 0
-    return max((a + b for a, b in product_parts(cell) if multipliers(family, a, b) != 1), default=0)
+    return max((a + b for a, b, slices in product_slices(cell, family) if slices != (1, 0)), default=0)
 
 
 def period_ns(paths: Paths, found: Mapping[str, float]) -> float:

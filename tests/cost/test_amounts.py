@@ -7,8 +7,9 @@ import pytest
 from hwnorm.cost.amounts import amounts, room
 from hwnorm.cost.amounts_frame import memories
 from hwnorm.cost.amounts_lane import adder
-from hwnorm.cost.blocks import ECP5, ICE40_UP, XILINX_7, Family, sliced
+from hwnorm.cost.blocks import ECP5, ICE40_UP, XILINX_7, Family, product_slices, sliced
 from hwnorm.cost.experiments import Experiment, checked_on
+from hwnorm.rtl.cells import Kind
 from hwnorm.rtl.inventory import inventory
 
 ENGINES = checked_on()[::7]
@@ -54,6 +55,14 @@ def test_a_short_sum_is_no_chain() -> None:
 )
 def test_what_slices_leave_over_is_built_of_logic(family: Family, a: int, b: int, soft: int) -> None:
     assert sliced(family, a, b).soft == soft == sliced(family, b, a).soft
+
+
+def test_a_bit_that_is_cut_off_is_no_zero() -> None:
+    """gamma has 19 signed bits, one more than a block; what an unsigned part is extended by is nothing."""
+    (sweep,) = (s for s in Experiment("rms", "one-pass", "forward", 14, 4, 784).design().plan.sweeps if s.writes)
+    first, second = (c for c in sweep.cells if c.kind is Kind.MUL)
+    assert [slices.soft for *_, slices in product_slices(first, ECP5)] == [0, 0]
+    assert [slices.soft for *_, slices in product_slices(second, ECP5)] == [18, 3]
 
 
 def test_blocks_of_xilinx_add_and_shift_registers_are_luts() -> None:
