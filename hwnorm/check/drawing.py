@@ -20,6 +20,7 @@ from hwnorm.rtl.design import Design
 from hwnorm.views.int_ref import Call
 
 TOGETHER = 16  # streams that share their lengths, and how often they stall
+Patterns = Sequence[tuple[float, float, int]]
 NONE, MANY, LONG = 0, 1, 2  # pauses in which groups of one beat, or the longest ones, fill the design
 PATTERNS = (  # how often valid is kept back, how often ready is, and whether ready pauses
     *((0.0, 0.0, NONE), (0.3, 0.3, NONE), (0.0, 0.5, NONE), (0.5, 0.0, NONE)),
@@ -46,7 +47,7 @@ def drawn(
     seed: int,
     streams: int,
     cycles: int,
-    patterns: Sequence[tuple[float, float, int]] = PATTERNS,
+    patterns: Patterns = PATTERNS,
 ) -> Draw:
     """About ``cycles`` cycles for each of ``streams`` streams, which stall in those ways."""
     rng, plan, count = np.random.default_rng(seed), design.plan, 0
@@ -72,7 +73,7 @@ def drawn(
             groups = groups_of(call, design, layouts, "random", count)
             in_turn = [batch_of(groups, layouts)]
             if error:  # between right ones of its layer, which are inside with it
-                in_turn += [batch_of(_too_long(groups, design, error), layouts), *in_turn]
+                in_turn += [batch_of(_of_wrong_length(groups, design, error), layouts), *in_turn]
             batches.append((in_turn, each))
             count += groups.count
         for s in range(TOGETHER):
@@ -95,15 +96,16 @@ def wrong_batch(design: Design, layouts: Sequence[Layout], rng: np.random.Genera
     """Groups of a wrong length."""
     call = call_of(design.engine, design.direction, design.engine.max_elements, count, rng)
     groups = groups_of(call, design, layouts, "random", 0)
-    return batch_of(_too_long(groups, design, _wrong(design, rng)), layouts)
+    return batch_of(_of_wrong_length(groups, design, _wrong(design, rng)), layouts)
 
 
-def _too_long(groups: Groups, design: Design, beats: int) -> Groups:
-    """By so many beats, or too short: an engine takes as many as its longest group has, whatever the layer says."""
+def _of_wrong_length(groups: Groups, design: Design, beats: int) -> Groups:
+    """Too long by so many beats, or below 0 too short. An engine takes as many as its longest group has, whatever the
+    layer says."""
     return replace(groups, wrong=beats, taken=design.plan.shape.max_beats)
 
 
-def stalls_of(patterns: Sequence[tuple[float, float, int]], design: Design) -> Stalls:
+def stalls_of(patterns: Patterns, design: Design) -> Stalls:
     """Of the longest groups some fill the design from the first on; elsewhere a pause comes to any beat of one."""
     given, taken, kinds = (np.array(part) for part in zip(*patterns, strict=True))
     pauses = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])[kinds.astype(np.int64)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from hwnorm.check.bench import Outcome
 from hwnorm.check.differences import compare, differences
-from hwnorm.check.drawing import PATTERNS, PAUSED, STEADY, TOGETHER, Draw, drawn, stalls_of, wrong_batch
+from hwnorm.check.drawing import PATTERNS, PAUSED, STEADY, TOGETHER, Draw, Patterns, drawn, stalls_of, wrong_batch
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.equivalence import verdicts as by_induction
 from hwnorm.check.folder import Folder
@@ -34,7 +34,6 @@ RESETS = 12
 TIMED = 8  # of them: of every length that is timed
 CYCLES = 4000
 STREAMS = 2048  # at a time
-Patterns = Sequence[tuple[float, float, int]]
 COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "verdict")  # of what survived
 
 

@@ -18,7 +18,7 @@ from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import DRAWS, TRUE, Literals
 from hwnorm.gates.unrolling import UNREAD, Unrolling, Values, moved, part_of
 
-AT_ONCE, QUICK, THOROUGH = 1, 100, 5000  # cases: of what nothing depends on, on the way, and where it decides
+LEAST, QUICK, THOROUGH = 1, 100, 5000  # cases: of what nothing depends on, on the way, and where it decides
 TIMEOUT_S = 240  # of the processor, for one fault
 
 

@@ -83,16 +83,16 @@ def _beats(layout: Layout, groups: Groups) -> Bytes:
     takes, or fewer."""
     lanes, m = layout.lanes, groups.m
     beats = -(-m // lanes)
-    all_ = max(beats, groups.taken) + (groups.wrong if layout.driven and layout.last is not None else 0)
-    row = np.zeros((groups.count, all_, layout.size), np.uint8)
-    sent = min(beats, all_)
+    total = max(beats, groups.taken) + (groups.wrong if layout.driven and layout.last is not None else 0)
+    row = np.zeros((groups.count, total, layout.size), np.uint8)
+    sent = min(beats, total)
     for f in layout.fields:
         source = (groups.streams if layout.driven else groups.wanted)[f.name]
         padded = np.zeros((groups.count, beats * lanes), source.dtype)
         padded[:, :m] = source
         padded[:, m:] = ~source[:, -1:]  # anything may stand in a lane that carries no element
         row[:, :sent, f.bytes] = encode(padded.reshape(groups.count, beats, lanes), f.width)[:, :sent]
-    if all_ > beats:
+    if total > beats:
         row[:, beats:] = row[:, :1] ^ 0x5A  # what is dropped, or should not have come
     if layout.last is not None:
         row[:, :, layout.last.first] = 0
@@ -100,7 +100,7 @@ def _beats(layout: Layout, groups: Groups) -> Bytes:
     if layout.keep is not None:
         full, tail = (1 << lanes) - 1, (1 << (m - (beats - 1) * lanes)) - 1
         row[:, :, layout.keep.bytes] = _bits(full, layout.keep)
-        if all_ <= beats:
+        if total <= beats:
             row[:, beats - 1 : beats, layout.keep.bytes] = _bits(tail, layout.keep)
     return row
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hwnorm.check.proof import AT_ONCE, QUICK, THOROUGH, TIMEOUT_S, Layers, Proof, Range
+from hwnorm.check.proof import LEAST, QUICK, THOROUGH, TIMEOUT_S, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import Values
@@ -104,7 +104,7 @@ class StageProof(Proof):
         for phase in self.phases:
             self._end = time.process_time() + TIMEOUT_S
             try:
-                phase.behind, _ = self._resting(phase.end, AT_ONCE)
+                phase.behind, _ = self._resting(phase.end, LEAST)
             except TimeoutError:
                 phase.behind, _ = self._resting(phase.end)
 

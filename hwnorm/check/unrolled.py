@@ -87,10 +87,7 @@ def _proof(
             deepest = max(plan.sums_at, plan.released_at, plan.passes_at, plan.writes_at)
             layer = Layers({cell.name: port.name for cell, port in sweep.layer.items()}, words)
             operands = {port.name: _operand(instance, cell, port, plan) for cell, port in sweep.operands.items()}
-            cycles, before = deepest + 3, engine.stages.get(int(number) - 1)
-            # a stage has no token to be released of, that soon after a reset
-            unheard = ["release"] if before and before.plan.latency >= cycles else []
-            return WindowProof(netlist, instance, faults, cycles, shown, layer, operands, unheard)
+            return WindowProof(netlist, instance, faults, deepest + 3, shown, layer, operands)
     return WindowProof(netlist, instance, faults, WINDOW, {})
 
 

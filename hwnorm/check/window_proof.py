@@ -38,10 +38,8 @@ class WindowProof(Proof):
         shown: Mapping[str, str],
         layer: Layers = NO_LAYERS,
         operands: Mapping[str, Operand] = NO_OPERANDS,
-        unheard: Sequence[str] = (),
     ) -> None:
-        """``shown``: outputs, and of each the one-bit output that says when it matters, or "". ``operands`` by port.
-        ``unheard``: outputs that matter to nobody for so many cycles behind a reset."""
+        """``shown``: outputs, and of each the one-bit output that says when it matters, or "". ``operands`` by port."""
         super().__init__(netlist, instance, faults)
         self._operands = operands
         self._layer = self.layers(layer)
@@ -52,8 +50,6 @@ class WindowProof(Proof):
                 self._shown[net] = outputs[when][0] if when in outputs and self._shown.get(net) != 1 else 1
         named = set(self.nets(shown))
         self._shown |= {net: 1 for net in self.nets(outputs) if net not in named and not shown}
-        self._unheard = dict.fromkeys(self.nets(unheard), 1)
-        self._shown = {net: when for net, when in self._shown.items() if net not in self._unheard}
         copies: Values = {}
         states = set(self.unrolling.states)
         for operand in operands.values():
@@ -121,14 +117,4 @@ class WindowProof(Proof):
         of = self._window[-1]
         found = self.unrolling.beside(self.literals, of, number, states)
         apart.update(self.becomes(of, found, QUICK))
-        return self.seen(of, found, self._shown, THOROUGH) or self._heard(of, found)
-
-    def _heard(self, of: Values, found: Values) -> str | None:
-        """Where it shows by what matters unless there was a reset."""
-        quiet = TRUE
-        for frame in self._window if self._unheard else ():
-            quiet = self.literals.both(quiet, -frame[self.block.inputs["rst"][0]])
-        differing = (
-            net for net in self._unheard if net in found and not self.same(of[net], found[net], THOROUGH, quiet)
-        )
-        return next(map(self.block.net_name, differing), None)
+        return self.seen(of, found, self._shown, THOROUGH)

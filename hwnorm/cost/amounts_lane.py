@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hwnorm.cost.blocks import Family, multipliers, product_parts, product_slices
+from hwnorm.cost.blocks import Family, product_slices
 from hwnorm.ir import Rate
 from hwnorm.rtl.cells import SHIFT_STEP, WIRING, Cell, Kind, parts
 from hwnorm.rtl.plan import SweepPlan
@@ -231,5 +231,4 @@ def one_block(cell: Cell, family: Family) -> bool:
     """Whether a product is one multiplier of a family whose blocks add what comes next as well, and keep the sum."""
     if not family.adds or cell.kind is not Kind.MUL:
         return False
-    products = product_parts(cell)
-    return len(products) == 1 and multipliers(family, *products[0], cell.format.width) == 1
+    return [slices for *_, slices in product_slices(cell, family)] == [(1, 0)]

@@ -125,16 +125,27 @@ def test_a_pipeline() -> None:
     assert any(proven)
 
 
-@pytest.mark.parametrize("unheard", [(), ("out_valid",)], ids=["always", "unheard"])
-def test_what_nobody_hears_behind_a_reset(unheard: tuple[str, ...]) -> None:
-    """A flag on its way that a reset leaves: it comes out shortly after. One that is wrong without a reset is heard."""
-    netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
-    stuck = [f for f in mutants(netlist, 1000) if (f.type, f.pin) == ("$_NOT_", "Y")]
-    deaf, dead = ([f for f in stuck if f.mode.value == mode] for mode in ("const1", "const0"))
-    assert deaf and dead
-    proof = WindowProof(netlist, "sweep_1", [*deaf, *dead], 5, {"out_valid": ""}, unheard=unheard)
-    proven = [proof.verdict(k) == PROVEN for k in range(len(deaf) + len(dead))]
-    assert proven == [bool(unheard)] * len(deaf) + [False] * len(dead)
+# What is kept is shown eight cycles after it was asked for: longer than the window, and than the first look.
+KEPT = """module kept(input clk, input load, input ask, input d, output told, output y);
+  reg h = 0; reg [7:0] asked = 0;
+  assign told = asked[7], y = h;
+  always @(posedge clk) begin
+    if (load) h <= d;
+    asked <= {asked[6:0], ask};
+  end
+endmodule
+module top(input clk, input load, input ask, input d, output told, output y);
+  kept sweep_1(.clk(clk), .load(load), .ask(ask), .d(d), .told(told), .y(y));
+endmodule"""
+
+
+def test_what_came_apart_is_not_forgotten() -> None:
+    """A register that holds what is wrong shows it long after."""
+    netlist = netlist_of(KEPT, "top", by_instance=True, gates=None)
+    faults = [f for f in mutants(netlist, 1000) if f.pin == "D" and f.mode.value == "inv"]
+    proof = WindowProof(netlist, "sweep_1", faults, 5, {"told": "", "y": "told"})
+    verdicts = [proof.verdict(k) for k in range(len(faults))]
+    assert len(verdicts) == 9 and not any(v == PROVEN for v in verdicts)
 
 
 COPY = """module copy(input clk, input valid, input first, input [2:0] q_in, output y);

@@ -32,8 +32,7 @@ def test_a_lane_more_is_a_lane_more(experiment, family) -> None:  # type: ignore
         assert all(number >= 0 for number in own.values()), instance
     multipliers = sum(own["multipliers"] for own in found.values())
     assert multipliers % experiment.lanes == 0 or plan.tabulated
-    soft = sum(own["soft_product_bits"] for own in found.values())
-    assert multipliers >= inventory(plan)["multipliers"] or soft
+    assert multipliers >= inventory(plan)["multipliers"] or family is not ECP5  # others build small ones of logic
 
 
 def test_a_short_sum_is_no_chain() -> None:
@@ -65,15 +64,19 @@ def test_a_bit_that_is_cut_off_is_no_zero() -> None:
     assert [slices.soft for *_, slices in product_slices(second, ECP5)] == [18, 3]
 
 
-def test_blocks_of_xilinx_add_and_shift_registers_are_luts() -> None:
-    """Of squares summed over four lanes the first sums are inside; values that wait longest are in shift registers."""
+def test_blocks_of_xilinx_add() -> None:
+    """Of squares summed over four lanes the first sums are inside."""
     plan = Experiment("l2", "one-pass", "forward", 10, 4, 1024).design().plan
-    sums, apply = (amounts(plan, XILINX_7)[name] for name in ("sweep_1", "sweep_2"))
-    others, applied = (amounts(plan, ECP5)[name] for name in ("sweep_1", "sweep_2"))
-    assert others["chains"] - sums["chains"] == 2
-    assert others["result_bits"] - sums["result_bits"] == 2 * 20
-    assert applied["shifted_bits"] == 0
-    assert apply["shifted_bits"] * 3 <= applied["delay_bits"] + applied["result_bits"]
+    inside, outside = (amounts(plan, family)["sweep_1"] for family in (XILINX_7, ECP5))
+    assert outside["chains"] - inside["chains"] == 2
+    assert outside["result_bits"] - inside["result_bits"] == 2 * 20
+
+
+def test_values_that_wait_long_are_in_shift_registers_of_xilinx() -> None:
+    """gamma and beta, 17 bits each, in every lane, as yosys has it; and x, 12 bits, which it takes into multipliers."""
+    plan = Experiment("rms", "one-pass", "forward", 12, 3, 784).design().plan
+    assert amounts(plan, XILINX_7)["sweep_2"]["shifted_bits"] == 3 * (17 + 17 + 12)
+    assert amounts(plan, ECP5)["sweep_2"]["shifted_bits"] == 0
 
 
 def test_what_follows_a_product_is_added_in_its_block() -> None:
