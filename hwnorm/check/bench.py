@@ -8,7 +8,7 @@ is, as a host does. Outputs are recorded, and looked at later; what breaks the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Outcome:
     broken: Bools  # streams in which an output changed or went away before it was taken
     first_in: Ints
     last_out: Ints
-    waits: dict[str, int] = field(default_factory=dict)  # cycles x streams in which a side made the other wait
+    waits: dict[str, Ints]  # by side: cycles in which something was offered there and not taken
 
     def part(self, streams: slice) -> Outcome:
         return replace(
@@ -69,6 +69,7 @@ class Outcome:
             broken=self.broken[streams],
             first_in=self.first_in[streams],
             last_out=self.last_out[streams],
+            waits={side: cycles[streams] for side, cycles in self.waits.items()},
         )
 
 
@@ -122,7 +123,7 @@ class Bench:
         others = {"group": "layer", "layer": "group"}
         first_in, last_out = np.full(streams, -1), np.full(streams, -1)
         broken = np.zeros(streams // 64, np.uint64)
-        waits = dict.fromkeys(("input", "output"), 0)
+        waits = {side: np.zeros(streams, np.int64) for side in ("input", "output")}
         cycle, moved, beyond, ended, stalled = 0, 0, 0, False, stalls.any
         for m in monitors.values():
             simulation.drive_slices(f"{m.layout.prefix}_ready", lanes_of(m.ready)[None])
@@ -136,24 +137,24 @@ class Bench:
                     monitor.ready = self._ready(stalls, cycle, monitor.layout.beats)
                     simulation.drive_slices(f"{monitor.layout.prefix}_ready", lanes_of(monitor.ready)[None])
             simulation.evaluate()
-            busy = False
+            busy, waiting = False, {side: np.zeros(streams, bool) for side in waits}
             for name, driver in drivers.items():
                 fire = driver.step(flags_of(simulation.slices(f"{name}_ready")[0], streams))
-                if stalled:
-                    waits["input"] += int(np.count_nonzero(driver.held))
+                waiting["input"] |= driver.held
                 if name == self.first_in and fire.any():
                     first_in[fire & (first_in < 0)] = cycle
                 busy |= bool(fire.any())
             for name, monitor in monitors.items():
                 valid, fire, bad = monitor.step(simulation)
                 broken |= bad
-                if stalled:
-                    waits["output"] += int(np.count_nonzero(valid & ~fire))
+                waiting["output"] |= valid & ~fire
                 if fire.any():
                     wanted = fire & (monitor.at <= monitor.length)
                     busy |= bool(wanted.any())
                     if name == self.last_out:
                         last_out[wanted] = cycle
+            for side, now in waiting.items():
+                waits[side] += now
             simulation.clock()
             cycle += 1
             if busy:

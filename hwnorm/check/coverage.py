@@ -34,8 +34,8 @@ class Coverage:
 
     def stalls(self, outcome: Outcome) -> None:
         self.cycles += outcome.cycles
-        self.stalled_in += outcome.waits["input"]
-        self.stalled_out += outcome.waits["output"]
+        self.stalled_in += int(outcome.waits["input"].sum())
+        self.stalled_out += int(outcome.waits["output"].sum())
 
     def sequences(self, design: Design, sequences: Iterable[list[Segment]]) -> None:
         """Every batch counts once, as a whole: all of its groups are somewhere."""

@@ -27,6 +27,7 @@ PATTERNS = (  # how often valid is kept back, how often ready is, and whether re
     *((0.75, 0.1, NONE), (0.1, 0.75, NONE), (0.0, 0.0, MANY), (0.2, 0.2, LONG)),
 )
 STEADY = PATTERNS[:1]
+HELD = ((0.0, 0.1, NONE),)  # outputs alone wait, here and there
 PAUSED = ((0.0, 0.0, LONG), (0.2, 0.2, LONG), (0.1, 0.3, LONG), (0.0, 0.0, MANY))
 LONGEST_PAUSE = 4000  # cycles
 Data = Callable[[np.random.Generator, int, int, int], Ints]  # bits, groups, elements

@@ -17,7 +17,7 @@ from hwnorm.views.int_ref import Call, Value
 class Groups:
     """Groups of one length in one layer: what an engine is handed, and what it has to answer."""
 
-    source: str  # vectors, random
+    source: str  # vectors, timed, random
     first: int  # the number of the first one among those of its source
     m: int
     count: int

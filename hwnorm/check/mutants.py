@@ -8,7 +8,7 @@ the fewer are left, and once more those that nothing proves harmless. The same s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -17,13 +17,13 @@ import numpy as np
 
 from hwnorm.check.bench import Outcome
 from hwnorm.check.differences import compare, differences
-from hwnorm.check.drawing import PATTERNS, PAUSED, STEADY, TOGETHER, Draw, Patterns, drawn, stalls_of, wrong_batch
+from hwnorm.check.drawing import HELD, PATTERNS, PAUSED, STEADY, TOGETHER, Draw, Patterns, drawn, stalls_of, wrong_batch
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.equivalence import verdicts as by_induction
 from hwnorm.check.folder import Folder
 from hwnorm.check.ports import Bools
 from hwnorm.check.queues import Queue, Segment, queues_of
-from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, timed
+from hwnorm.check.standard import BLOCK, broken_off, golden_batches, pieces, timed, timings
 from hwnorm.check.unrolled import verdicts as by_unrolling
 from hwnorm.gates import Mutant, mutants, mutated
 
@@ -32,6 +32,7 @@ ROUNDS, FURTHER = 6, 12  # before it is asked what can be proven, and of what ca
 FURTHER_PATTERNS = (PATTERNS, PAUSED, STEADY)  # in turn
 RESETS = 12
 TIMED = 8  # of them: of every length that is timed
+HELD_OF = 8  # one of so many is timed while its outputs wait
 CYCLES = 4000
 STREAMS = 2048  # at a time
 COLUMNS = ("instance", "line", "cell", "type", "pin", "fault", "by", "verdict")  # of what survived
@@ -132,9 +133,11 @@ def _random(folder: Folder, seed: int, faults: int, patterns: Patterns) -> Draw:
     draws = min(max(STREAMS // (faults + 1), least), most)
     blocks = len(patterns) * -(-draws // (TOGETHER * len(patterns)))
     draw = drawn(folder.design, folder.layouts, seed, TOGETHER * blocks, CYCLES, patterns)
-    chosen = [k * TOGETHER + n for n in range(TOGETHER) for k in range(blocks)][: draws - TIMED]
-    sequences = timed(folder, np.random.default_rng(seed))[-TIMED:] + [draw.sequences[k] for k in chosen]
-    return Draw(sequences, list(STEADY) * TIMED + [draw.stalls[k] for k in chosen])
+    held = draws // HELD_OF
+    chosen = [k * TOGETHER + n for n in range(TOGETHER) for k in range(blocks)][: draws - TIMED - held]
+    sequences = [s for k in (TIMED, held) for s in timed(folder, np.random.default_rng([seed, k]))[-k:]]
+    stalls = list(STEADY) * TIMED + list(HELD) * held
+    return Draw(sequences + [draw.sequences[k] for k in chosen], stalls + [draw.stalls[k] for k in chosen])
 
 
 def _survivors(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int) -> list[Mutant]:
@@ -210,13 +213,6 @@ def _missing(
     shown = _wrong(queues, outcome)
     for name, queue in queues.items():
         shown |= (outcome.given if queue.layout.driven else outcome.taken)[name] < queue.length
-    for s, wanted in _times(folder, sequences):
-        shown[s] |= outcome.last_out[s] - outcome.first_in[s] + 1 != wanted
+    for one in timings(folder, sequences, outcome):
+        shown[one.stream] |= not one.right
     return shown
-
-
-def _times(folder: Folder, sequences: Sequence[Sequence[Segment]]) -> Iterator[tuple[int, int]]:
-    for s, sequence in enumerate(sequences):
-        if sequence[0][0].groups.source == "timed":
-            ((batch, lo, hi),) = sequence
-            yield s, folder.cycles(hi - lo, -(-batch.groups.m // folder.about["lanes"]))

@@ -175,8 +175,14 @@ def wrapped(path: Path, body: str) -> Folder:
             "assign inner_out_ready = out_ready & slow;",
             r"changed while it was valid|took \d+ cycles, the manifest's formula says",
         ),
+        (
+            "reg waited = 0, late = 0; always @(posedge clk)\n"
+            "{waited, late} <= {out_valid & ~out_ready, out_valid & out_ready & waited};\n"
+            "assign out_valid = inner_out_valid & ~late;\nassign inner_out_ready = out_ready & ~late;",
+            r"the manifest's formula says \d+ and \d+ for which outputs waited",
+        ),
     ],
-    ids=["datapath", "hang", "never-takes", "reset", "slow"],
+    ids=["datapath", "hang", "never-takes", "reset", "slow", "a-cycle-late-once-it-had-to-wait"],
 )
 def test_a_planted_bug_is_named(copy: Path, body: str, message: str) -> None:
     with pytest.raises(ToolFailed, match=message):
