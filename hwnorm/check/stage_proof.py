@@ -20,6 +20,8 @@ from hwnorm.gates.unrolling import Values
 from hwnorm.rtl.cells import Kind
 from hwnorm.rtl.stage import StageBlock
 
+RUNNING = (Kind.ADD, Kind.SUB, Kind.PORT)  # what may run by bit by bit
+
 
 @dataclass(frozen=True)
 class Known:
@@ -200,15 +202,16 @@ class StageProof(Proof):
 
 
 def known_of(instance: str, stage: StageBlock) -> list[Known]:
-    """Ranges of what a stage computes that its operands' do not tell: of sums that run those that any group keeps, of
-    what a serial unit found those of its contract."""
+    """Ranges of what a stage computes that its operands' do not tell: of what runs those that any group keeps, of what
+    a serial unit found those of its contract."""
     plan, found = stage.plan, list[Known]()
     for cell in plan.cells:
         base, shift = plan.unshifted(cell)
         values = Range(-(-cell.lo >> shift), cell.hi >> shift)
-        if base is not cell and base in plan.serial and base.kind in (Kind.ADD, Kind.SUB):
+        if base is not cell and base in plan.serial and base.kind in RUNNING:
             if (values.lo, values.hi) != (base.lo, base.hi):
-                label = f"{instance}.{stage.names.of(base)}_bit"
+                name, bit = (base.args[0], base.param) if base.kind is Kind.PORT else (base, "bit")
+                label = f"{instance}.{stage.names.of(name)}_{bit}"
                 found.append(Known(label, plan.ready[base] + 1, base.format.width, values))
         elif cell.kind is Kind.PORT and cell not in plan.serial:
             label = f"{instance}.{stage.names.of(cell)}"

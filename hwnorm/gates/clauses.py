@@ -24,8 +24,8 @@ TRUE = 1
 SOLVER = "cadical153"
 BOUNDED = "glucose4"  # which ends after a number of conflicts, where asked to
 DRAWS = 512
-NEAREST = (100, 1000, 1 << 60)  # gates
-AT_ONCE, IN_A_CASE = 500, 100  # conflicts
+NEAREST = (100, 300, 1000, 2000, 4000, 8000, 1 << 60)  # gates
+AT_ONCE, IN_A_CASE = 3000, 100  # conflicts
 DEEPEST = 64  # literals that a case tells
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,6 +184,16 @@ def test_no_time_is_no_proof() -> None:
     assert proven and {again.verdict(k, -1) for k in proven} <= {"open: no proof in time", PROVEN}
 
 
+def number(proof: StageProof, literals: Sequence[int], draw: int, signed: bool) -> int:
+    bits = [proof.literals.value(literal) >> draw & 1 for literal in literals]
+    return sum(bit << k for k, bit in enumerate(bits)) - (bits[-1] << len(bits) if signed else 0)
+
+
+def port(proof: StageProof, phase: Any, name: str, draw: int, signed: bool) -> int:
+    """What a run starts with."""
+    return number(proof, [phase.frames[0][net] for net in proof.block.inputs[name]], draw, signed)
+
+
 def test_where_a_bounded_sum_runs() -> None:
     """The cycles that a bound is claimed of are those of the sum: m * P - n * S in every draw, from either state."""
     plan = Design(Engine("l1", 8, max_elements=13), "forward", 4).plan
@@ -193,19 +205,34 @@ def test_where_a_bounded_sum_runs() -> None:
     captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
     proof = StageProof(netlist, "stage_2", [], stage.plan.latency, captured, Layers({"m": "m"}))
 
-    def number(literals: list[int], draw: int, signed: bool) -> int:
-        bits = [proof.literals.value(literal) >> draw & 1 for literal in literals]
-        return sum(bit << k for k, bit in enumerate(bits)) - (bits[-1] << len(bits) if signed else 0)
-
-    def port(name: str, draw: int, signed: bool) -> int:
-        return number([phase.frames[0][net] for net in proof.block.inputs[name]], draw, signed)
-
     for phase in proof.phases:
         runs = sum_.bits(phase.frames, proof.block.labels)
         for draw in range(DRAWS):
-            m, n = (port(name, draw, False) for name in ("m", "n_in"))
-            p, s = (port(name, draw, True) for name in ("P_in", "S_in"))
-            assert number(runs, draw, True) == m * p - n * s
+            m, n = (port(proof, phase, name, draw, False) for name in ("m", "n_in"))
+            p, s = (port(proof, phase, name, draw, True) for name in ("P_in", "S_in"))
+            assert number(proof, runs, draw, True) == m * p - n * s
+
+
+def test_where_a_bounded_quotient_runs() -> None:
+    """Those of q are its own: (m * U - W * S) * R, rounded to 12 bits behind the point, in every draw in which the
+    difference is one of any group."""
+    plan = Design(Engine("l1", 8, max_elements=13), "backward", 4).plan
+    engine = EngineBlock(plan, "engine")
+    netlist = netlist_of(verilog.text(engine, ""), "engine", by_instance=True)
+    stage = engine.stages[1]
+    known = {known.label.removeprefix("stage_1."): known for known in known_of("stage_1", stage)}
+    difference, q = known["sub_2_bit"].values, known["round_q_result"]
+    assert q.values == Range(-(2**19 + 2**12), 2**19 + 2**12)  # of 21 bits
+    captured = {port.name: Range(cell.lo, cell.hi) for cell, port in stage.captured.items()}
+    proof = StageProof(netlist, "stage_1", [], stage.plan.latency, captured, Layers({"m": "m"}))
+    for phase in proof.phases:
+        runs = q.bits(phase.frames, proof.block.labels)
+        for draw in range(DRAWS):
+            m, r, frac = (port(proof, phase, name, draw, False) for name in ("m", "R_in", "R_frac_in"))
+            u, w, s = (port(proof, phase, name, draw, True) for name in ("U_in", "W_in", "S_in"))
+            if difference.lo <= m * u - w * s <= difference.hi:
+                found = ((m * u - w * s) * r << 13 >> frac) + 1 >> 1
+                assert number(proof, runs, draw, True) == min(max(found, -(2**20)), 2**20 - 1)
 
 
 def test_registers_hold_one_layer_together() -> None:
