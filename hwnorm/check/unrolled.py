@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hwnorm.bundle.manifest import engine_of
+from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.folder import Folder
 from hwnorm.check.proof import TIMEOUT_S, Layers, Proof, Range
+from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.window_proof import Operand, WindowProof
 from hwnorm.gates import Mutant, Netlist
@@ -36,9 +38,12 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
     for k, fault in enumerate(faults):
         blocks[fault.instance.split(".")[0]].append(k)
     for instance, numbers in blocks.items():
-        proof = _proof(engine, netlist, instance, [faults[k] for k in numbers], words, shorter)
-        for place, k in enumerate(numbers):
-            found[k] = proof.verdict(place, seconds)
+        proofs = _proofs(engine, netlist, instance, [faults[k] for k in numbers], words, shorter)
+        while any(found[k] != PROVEN for k in numbers) and (proof := next(proofs, None)):
+            for place, k in enumerate(numbers):
+                if found[k] != PROVEN:
+                    verdict = proof.verdict(place, seconds)
+                    found[k] = verdict if verdict == PROVEN else found[k] or verdict
     return found
 
 
@@ -61,14 +66,15 @@ def ranges_of(stage: StageBlock, designs: Iterable[Design]) -> list[dict[str, Ra
     return found
 
 
-def _proof(
+def _proofs(
     engine: EngineBlock,
     netlist: Netlist,
     instance: str,
     faults: Sequence[Mutant],
     words: Sequence[Mapping[str, int]],
     shorter: Sequence[Design],
-) -> Proof:
+) -> Iterator[Proof]:
+    """One, or what another one may still prove."""
     kind, _, number = instance.partition("_")
     if kind == "stage":
         stage = engine.stages[int(number)]
@@ -76,19 +82,22 @@ def _proof(
         ranges = ranges_of(stage, shorter)
         layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words, ranges)
         known, quiet = known_of(instance, stage), engine.plan.sweeps[int(number) - 1].sums_at if int(number) else 0
-        return StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known, quiet)
-    if kind == "sweep":
+        yield StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known, quiet)
+    elif kind == "sweep" and isinstance(engine.sweeps[int(number) - 1], SweepBlock):
         sweep, plan = engine.sweeps[int(number) - 1], engine.plan.sweeps[int(number) - 1]
-        if isinstance(sweep, SweepBlock):
-            shown = dict.fromkeys(sweep.outputs, "")
-            shown |= dict.fromkeys([*_names(sweep.sums), *_names(sweep.carried)], "start")
-            shown |= dict.fromkeys(_names(sweep.passed), "pass_valid")
-            shown |= dict.fromkeys([*_names(sweep.written), "write_last", "write_tail"], "write_valid")
-            deepest = max(plan.sums_at, plan.released_at, plan.passes_at, plan.writes_at)
-            layer = Layers({cell.name: port.name for cell, port in sweep.layer.items()}, words)
-            operands = {port.name: _operand(instance, cell, port, plan) for cell, port in sweep.operands.items()}
-            return WindowProof(netlist, instance, faults, deepest + 3, shown, layer, operands)
-    return WindowProof(netlist, instance, faults, WINDOW, {})
+        shown = dict.fromkeys(sweep.outputs, "")
+        shown |= dict.fromkeys([*_names(sweep.sums), *_names(sweep.carried)], "start")
+        shown |= dict.fromkeys(_names(sweep.passed), "pass_valid")
+        shown |= dict.fromkeys([*_names(sweep.written), "write_last", "write_tail"], "write_valid")
+        cycles = max(plan.sums_at, plan.released_at, plan.passes_at, plan.writes_at) + 3
+        layer = Layers({cell.name: port.name for cell, port in sweep.layer.items()}, words)
+        operands = {port.name: _operand(instance, cell, port, plan) for cell, port in sweep.operands.items()}
+        before = engine.stages.get(int(number) - 1)
+        released = before.plan.latency if before else 0
+        yield WindowProof(netlist, instance, faults, cycles, shown, layer, operands)
+        yield ResetProof(netlist, instance, faults, cycles, shown, layer, operands, released)
+    else:
+        yield WindowProof(netlist, instance, faults, WINDOW, {})
 
 
 def _operand(instance: str, cell: Cell, port: Any, plan: SweepPlan) -> Operand:

@@ -5,7 +5,7 @@ A pipeline without feedback needs as many cycles as it is deep. Data are looked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
@@ -44,12 +44,12 @@ class WindowProof(Proof):
         self._operands = operands
         self._layer = self.layers(layer)
         outputs = self.block.outputs
-        self._shown = dict(self.unrolling.told)
+        self.shown = dict(self.unrolling.told)
         for name, when in shown.items():
             for net in self.nets([name]):
-                self._shown[net] = outputs[when][0] if when in outputs and self._shown.get(net) != 1 else 1
+                self.shown[net] = outputs[when][0] if when in outputs and self.shown.get(net) != 1 else 1
         named = set(self.nets(shown))
-        self._shown |= {net: 1 for net in self.nets(outputs) if net not in named and not shown}
+        self.shown |= {net: 1 for net in self.nets(outputs) if net not in named and not shown}
         copies: Values = {}
         states = set(self.unrolling.states)
         for operand in operands.values():
@@ -60,26 +60,32 @@ class WindowProof(Proof):
                     found, known = self.drawn(nets, values)
                     copies |= found
                     self.assumed += known
-        self._window = self._frames({**self.unknown, **copies}, cycles)
-        self._beginning = self._frames({**self.unknown, **self.initial}, cycles)
+        self._window = self.frames({**self.unknown, **copies}, [{}] * cycles)
+        self._beginning = self.frames({**self.unknown, **self.initial}, [{}] * cycles)
 
-    def _frames(self, states: Values, cycles: int) -> list[Values]:
-        f, ports, frames = self.literals, self.block.inputs, list[Values]()
-        for _ in range(cycles):
-            given = dict(self._layer)
-            begins = f.fresh()
-            if self._operands:
-                given |= {ports[name][0]: f.fresh() for name in ("valid", "first")}
-                begins = f.both(*(given[ports[name][0]] for name in ("valid", "first")))
-            for name, operand in self._operands.items():
-                found, known = self.drawn(ports.get(name, ()), operand.values)
-                given |= found
-                for flag in set(operand.copies.values()):
-                    copied = self._state(states, flag) if flag else begins
-                    self.assumed += [f.either(-copied, limit) for limit in known]
-            frames.append(self.unrolling.settle(f, {**states, **self.inputs(given)}))
-            states = self.unrolling.after(frames[-1])
-        return frames
+    def frames(self, states: Values, given: Iterable[Values]) -> list[Values]:
+        """Cycles one behind the other, with what is given of each one's inputs."""
+        found = list[Values]()
+        for one in given:
+            found.append(self._frame(states, one))
+            states = self.unrolling.after(found[-1])
+        return found
+
+    def _frame(self, states: Values, given: Values) -> Values:
+        f, ports = self.literals, self.block.inputs
+        given = {**self._layer, **given}
+        begins = f.fresh()
+        if self._operands:
+            beat = [ports[name][0] for name in ("valid", "first")]
+            given = {net: f.fresh() for net in beat} | given
+            begins = f.both(*(given[net] for net in beat))
+        for name, operand in self._operands.items():
+            found, known = self.drawn(ports.get(name, ()), operand.values)
+            given |= found
+            for flag in set(operand.copies.values()):
+                copied = self._state(states, flag) if flag else begins
+                self.assumed += [f.either(-copied, limit) for limit in known]
+        return self.unrolling.settle(f, {**states, **self.inputs(given)})
 
     def _state(self, states: Values, name: str) -> int:
         """Of one bit; false where the block has no register of that name any more."""
@@ -101,7 +107,7 @@ class WindowProof(Proof):
         states = {state: self.other[state] for state in apart if state not in self.initial}
         for of in self._beginning:
             found = self.unrolling.beside(self.literals, of, number, states)
-            seen = self.seen(of, found, self._shown, THOROUGH)
+            seen = self.seen(of, found, self.shown, THOROUGH)
             if seen:
                 return seen
             states = self.becomes(of, found, QUICK)
@@ -117,4 +123,4 @@ class WindowProof(Proof):
         of = self._window[-1]
         found = self.unrolling.beside(self.literals, of, number, states)
         apart.update(self.becomes(of, found, QUICK))
-        return self.seen(of, found, self._shown, THOROUGH)
+        return self.seen(of, found, self.shown, THOROUGH)

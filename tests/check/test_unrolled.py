@@ -11,6 +11,7 @@ import pytest
 
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.proof import Layers, Range
+from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.unrolled import layers_of, ranges_of
 from hwnorm.check.window_proof import Operand, WindowProof
@@ -173,6 +174,55 @@ def test_an_operand_is_in_its_range_when_it_is_copied(most: int, flag: str, prov
     proof = WindowProof(netlist, "sweep_1", faults, 5, {"y": ""}, operands=operands)
     found = [proof.verdict(k) for k in range(len(faults))]
     assert (PROVEN in found) == proven
+
+
+# An operand is copied when a group's first beat comes to it, and the one in front told by that beat that it may go on.
+SWEEP = """module sweep(input clk, input rst, input valid, input first, input d, input q_in, output release_,
+  output out_valid, output y);
+  reg first_0 = 0, first_1 = 0, first_2 = 0, valid_0 = 0, valid_1 = 0, valid_2 = 0;
+  reg d_0 = 0, d_1 = 0, d_2 = 0, q_at_2 = 0;
+  assign release_ = first_2, out_valid = valid_2, y = d_2 ^ q_at_2;
+  always @(posedge clk) begin
+    first_0 <= valid & first; first_1 <= first_0; first_2 <= first_1;
+    valid_0 <= valid; valid_1 <= valid_0; valid_2 <= valid_1;
+    d_0 <= d; d_1 <= d_0; d_2 <= d_1;
+    if (first_1) q_at_2 <= q_in;
+    if (rst) begin first_0 <= 0; first_1 <= 0; first_2 <= 0; valid_0 <= 0; valid_1 <= 0; valid_2 <= 0; end
+  end
+endmodule
+module top(input clk, input rst, input valid, input first, input d, input q, output release_,
+  output out_valid, output y);
+  sweep sweep_1(.clk(clk), .rst(rst), .valid(valid), .first(first), .d(d), .q_in(q), .release_(release_),
+    .out_valid(out_valid), .y(y));
+endmodule"""
+SWEPT: dict[str, str] = {"release": "", "out_valid": "", "y": "out_valid"}
+
+
+@pytest.mark.parametrize(("released", "count"), [(8, 3), (0, 0)])
+def test_what_a_reset_may_leave(released: int, count: int) -> None:
+    """``first`` at any depth where ``release`` is not looked at so soon, else nothing. ``valid`` it has to forget."""
+    netlist = netlist_of(SWEEP, "top", by_instance=True, gates=None)
+    faults = [f for f in mutants(netlist, 1000) if f.pin == "R" and f.mode.value == "const0"]
+    proof = ResetProof(netlist, "sweep_1", faults, 5, SWEPT, released=released)
+    proven = [k for k in range(len(faults)) if proof.verdict(k) == PROVEN]
+    random, shown = np.random.default_rng(0), np.zeros(len(faults), bool)
+    simulation = mutated(netlist, faults).simulator(len(faults) + 1)
+    since, begun = 0, False
+    for _ in range(4000):
+        rst, valid = int(random.random() < 0.1), int(random.integers(2))
+        first = int(random.integers(2)) if begun else 1
+        simulation.drive({"rst": rst, "valid": valid, "first": first, "d": 0, "q": int(random.integers(2))})
+        simulation.evaluate()
+        out = {name: np.asarray(v).reshape(-1) for name, v in simulation.outputs().items()}
+        if not rst and since:
+            shown |= (out["out_valid"][:-1] != out["out_valid"][-1]) | (
+                (out["y"][:-1] != out["y"][-1]) & bool(out["out_valid"][-1])
+            )
+            shown |= (out["release_"][:-1] != out["release_"][-1]) & (since >= released)
+        since, begun = (1, False) if rst else (since + (since > 0), begun or valid == 1)
+        simulation.clock()
+    assert len(proven) == count and not shown[proven].any()
+    assert shown.sum() == len(faults) - count
 
 
 def test_no_time_is_no_proof() -> None:
