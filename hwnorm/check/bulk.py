@@ -69,7 +69,7 @@ def bulk(folder: Folder, total: int, told: Callable[[int], None], seed: int = 0,
         count = streams * each
         sequences = _sequences(folder, rng, streams, each, groups)
         queues = queues_of(folder.layouts, sequences)
-        limit, quiet = folder.limits(sequences, 1)
+        limit, quiet = folder.limits(sequences, Stalls.none())
         start, busy_before = time.perf_counter(), time.process_time()
         outcome = machine.run(queues, Stalls.none(), limit, quiet)
         compare(folder, sequences, queues, outcome)

@@ -10,8 +10,7 @@ from typing import Any
 
 from hwnorm.bundle import manifest
 from hwnorm.bundle.vectors import check_unchanged
-from hwnorm.check.bench import Bench
-from hwnorm.check.drawing import LONG, MANY, pause_of
+from hwnorm.check.bench import Bench, Stalls
 from hwnorm.check.ports import Layout, layouts_of
 from hwnorm.check.queues import Segment
 from hwnorm.check.rows import Batch
@@ -86,7 +85,7 @@ class Folder:
         told = self.about["cycles"]
         return int(told["sweeps"] * (beats - 1) + (groups - 1) * max(beats, told["min_beats"]) + told["overhead"])
 
-    def limits(self, sequences: Sequence[Sequence[Segment]], slowdown: float) -> tuple[int, int]:
+    def limits(self, sequences: Sequence[Sequence[Segment]], stalls: Stalls) -> tuple[int, int]:
         """Cycles after which a design has failed, in all and without a transfer: each group as long as if alone."""
 
         def alone(batch: Batch) -> int:
@@ -94,10 +93,10 @@ class Folder:
             beats = max(-(-groups.m // self.about["lanes"]), groups.taken) + abs(groups.wrong)
             return self.cycles(1, beats) + int(self.about["cycles"]["min_beats"]) + 64
 
-        pause = max(pause_of(self.design, kind) for kind in (MANY, LONG))
+        pause = int(stalls.pauses.max())
         most = max(sum(alone(b) * (hi - lo) for b, lo, hi in sequence) for sequence in sequences)
         longest = max(alone(b) for sequence in sequences for b, _, _ in sequence)
-        return int(2 * slowdown * most) + 1000 + 4 * pause, 2 * longest + 1000 + pause
+        return int(2 * stalls.slowdown * most) + 1000 + 4 * pause, 2 * longest + 1000 + pause
 
 
 def check_manifest(folder: Path, about: Mapping[str, Any]) -> Folder:

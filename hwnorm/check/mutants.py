@@ -168,7 +168,7 @@ def _killed(folder: Folder, faults: Sequence[Mutant], draw: Draw, seed: int, res
         compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound), whole=False)
         shown |= _wrong(queues, outcome)
     if resets == RESETS:
-        limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
+        limit, quiet = folder.limits(draw.sequences, stalls)
         outcome = bench.run(queues, stalls, limit, quiet, patience=len(faults))
         compare(folder, sequences[sound], _part(queues, sound), outcome.part(sound))
         shown |= _missing(folder, sequences, queues, outcome)

@@ -70,7 +70,7 @@ def observe(folder: Folder, faults: Sequence[Mutant], seed: int = 0) -> Observed
     bench.simulation.watch(look)
     for _ in broken_off(folder, bench, sequences, stalls, RESETS):
         pass
-    limit, quiet = folder.limits(draw.sequences, stalls.slowdown)
+    limit, quiet = folder.limits(draw.sequences, stalls)
     bench.run(queues_of(folder.layouts, sequences), stalls, limit, quiet, patience=EACH * len(faults))
     rows = [{k: np.zeros(len(kept), np.uint64) for k in np.flatnonzero(column).tolist()} for column in ever.T]
     for cycle, (values, (at, which)) in enumerate(sparse):

@@ -232,7 +232,7 @@ class _Runs:
             self._states = States(bench.simulation)
         bench.reset()
         queues = queues_of(folder.layouts, sequences)
-        outcome = bench.run(queues, Stalls.none(), *folder.limits(sequences, 1))
+        outcome = bench.run(queues, Stalls.none(), *folder.limits(sequences, Stalls.none()))
         compare(folder, sequences, queues, outcome)
         self.checked += sum((hi - lo) * self.m for sequence in sequences for _, lo, hi in sequence)
         return bench.simulation.toggles

@@ -51,7 +51,7 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     queues = queues_of(layouts, sequences)
     for outcome in broken_off(folder, bench, sequences, stalls, RESETS):
         compare(folder, sequences, queues, outcome, whole=False)
-    limit, quiet = folder.limits(sequences, stalls.slowdown)
+    limit, quiet = folder.limits(sequences, stalls)
     outcome = bench.run(queues, stalls, limit, quiet)
     compare(folder, sequences, queues, outcome)
     lines = _check_time(folder, sequences, outcome)
@@ -68,7 +68,7 @@ def broken_off(
     time, once the first groups are through: each has to forget what the one before left half done. At last the power
     comes on again: what is run then stands or falls with one reset, whatever it began with."""
     wrong = [(wrong_batch(folder.design, folder.layouts, np.random.default_rng(0), 1), 0, 1)]
-    limit, quiet = folder.limits([wrong], 1)
+    limit, quiet = folder.limits([wrong], Stalls.none())
     bench.power_on()
     bench.run(queues_of(folder.layouts, [wrong]), Stalls.none(), limit, quiet)
     bench.reset()

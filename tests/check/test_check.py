@@ -409,7 +409,7 @@ def test_no_more_groups_are_inside_than_can_be_counted(
 
     bench.simulation.watch(look)
     stalls = stalls_of(draw.stalls, made.design)
-    bench.run(queues_of(made.layouts, draw.sequences), stalls, *made.limits(draw.sequences, stalls.slowdown))
+    bench.run(queues_of(made.layouts, draw.sequences), stalls, *made.limits(draw.sequences, stalls))
     assert max(seen) == reached <= most(made.design.plan) <= reached + 2
 
 

@@ -55,7 +55,7 @@ def test_switching_energy_of_an_engine(norm: str, tmp_path: Path) -> None:
     bench.simulation.watch(record)
     bench.reset()
     queues = queues_of(folder.layouts, sequences)
-    compare(folder, sequences, queues, bench.run(queues, Stalls.none(), *folder.limits(sequences, 1)))
+    compare(folder, sequences, queues, bench.run(queues, Stalls.none(), *folder.limits(sequences, Stalls.none())))
     simulation = netlist.simulator(1, toggles=Delay.ZERO)
     states = States(simulation)
     for word in words:
