@@ -65,7 +65,7 @@ class ResetProof(WindowProof):
         unset = [state for state in self.unrolling.states if state not in self.initial]
         without = self._run(number, self._without, ())
         if without.seen is not None or without.end or unset:
-            return without.seen or self.block.net_name(next(iter((*without.end, *unset))))
+            return without.seen or self._first([*without.end, *unset])
         apart, left = set[int](), set[int]()  # at a reset; and behind one, while no beat has come
         before = -1
         while len(apart) + len(left) != before:
@@ -78,10 +78,13 @@ class ResetProof(WindowProof):
                     return run.seen
                 apart |= run.ever
             for run in begun:
-                for state in run.end:
-                    return self.block.net_name(state)
+                if run.end:
+                    return self._first(run.end)
             left |= {*quiet.end, *waits.end}
         return None
+
+    def _first(self, states: Iterable[int]) -> str:
+        return self.block.net_name(next(iter(states)))
 
     def _run(self, number: int, frames: Sequence[Values], begin: Iterable[int], early: Sequence[Shown] = ()) -> _Run:
         """From states in which some are apart. ``early``: what is shown in the first cycles."""
