@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hwnorm.check.proof import THOROUGH, Layers
-from hwnorm.check.window_proof import NO_LAYERS, NO_OPERANDS, Operand, WindowProof
+from hwnorm.check.proof import THOROUGH
+from hwnorm.check.window_proof import Window, WindowProof
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import Values
@@ -27,24 +27,12 @@ class _Run:
 
 
 class ResetProof(WindowProof):
-    def __init__(
-        self,
-        netlist: Netlist,
-        instance: str,
-        faults: Sequence[Mutant],
-        cycles: int,
-        shown: Mapping[str, str],
-        layer: Layers = NO_LAYERS,
-        operands: Mapping[str, Operand] = NO_OPERANDS,
-        released: int = 0,
-    ) -> None:
-        """``cycles``: after so many the pipeline is empty. ``released``: cycles from a reset on in which nobody looks
-        at ``release``."""
-        super().__init__(netlist, instance, faults, cycles, shown, layer, operands)
-        ports = self.block.inputs
+    def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
+        super().__init__(netlist, instance, faults, of)
+        cycles, ports = of.cycles, self.block.inputs
         (rst,), (valid,), (first,) = (ports[name] for name in ("rst", "valid", "first"))
         looked_at = {net: when for net, when in self.shown.items() if net not in self.nets(["release"])}
-        self._early = [{}, *[looked_at] * (released - 1)]  # in the cycle of a reset nobody looks
+        self._early = [{}, *[looked_at] * (of.released - 1)]  # in the cycle of a reset nobody looks
         reset, waits = {rst: TRUE}, {rst: -TRUE, valid: -TRUE}
         begins, goes_on = {rst: -TRUE, valid: TRUE, first: TRUE}, {rst: -TRUE}
         beats = [begins, *[goes_on] * cycles]

@@ -13,7 +13,7 @@ from hwnorm.check.folder import Folder
 from hwnorm.check.proof import TIMEOUT_S, Layers, Proof, Range
 from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
-from hwnorm.check.window_proof import Operand, WindowProof
+from hwnorm.check.window_proof import Operand, Window, WindowProof
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.rtl.cells import Cell
 from hwnorm.rtl.design import Design
@@ -93,11 +93,11 @@ def _proofs(
         layer = Layers({cell.name: port.name for cell, port in sweep.layer.items()}, words)
         operands = {port.name: _operand(instance, cell, port, plan) for cell, port in sweep.operands.items()}
         before = engine.stages.get(int(number) - 1)
-        released = before.plan.latency if before else 0
-        yield WindowProof(netlist, instance, faults, cycles, shown, layer, operands)
-        yield ResetProof(netlist, instance, faults, cycles, shown, layer, operands, released)
+        window = Window(cycles, shown, layer, operands, before.plan.latency if before else 0)
+        yield WindowProof(netlist, instance, faults, window)
+        yield ResetProof(netlist, instance, faults, window)
     else:
-        yield WindowProof(netlist, instance, faults, WINDOW, {})
+        yield WindowProof(netlist, instance, faults, Window(WINDOW, {}))
 
 
 def _operand(instance: str, cell: Cell, port: Any, plan: SweepPlan) -> Operand:

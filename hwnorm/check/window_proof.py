@@ -6,14 +6,12 @@ A pipeline without feedback needs as many cycles as it is deep. Data are looked 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import UNREAD, Values
-
-NO_LAYERS = Layers({})
 
 
 @dataclass(frozen=True)
@@ -25,34 +23,34 @@ class Operand:
     copies: Mapping[str, str]
 
 
-NO_OPERANDS: Mapping[str, Operand] = {}
+@dataclass(frozen=True)
+class Window:
+    """What is known of a block: after how many cycles nothing of a beat is left in it; its outputs, and of each the
+    one-bit output that says when it matters, or ""; ports of a layer's registers; ports that it copies.
+    ``released``: cycles from a reset on in which nobody looks at ``release``."""
+
+    cycles: int
+    shown: Mapping[str, str]
+    layer: Layers = field(default_factory=lambda: Layers({}))
+    operands: Mapping[str, Operand] = field(default_factory=dict)
+    released: int = 0
 
 
 class WindowProof(Proof):
-    def __init__(
-        self,
-        netlist: Netlist,
-        instance: str,
-        faults: Sequence[Mutant],
-        cycles: int,
-        shown: Mapping[str, str],
-        layer: Layers = NO_LAYERS,
-        operands: Mapping[str, Operand] = NO_OPERANDS,
-    ) -> None:
-        """``shown``: outputs, and of each the one-bit output that says when it matters, or "". ``operands`` by port."""
+    def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
         super().__init__(netlist, instance, faults)
-        self._operands = operands
-        self._layer = self.layers(layer)
+        self._operands = of.operands
+        self._layer = self.layers(of.layer)
         outputs = self.block.outputs
         self.shown = dict(self.unrolling.told)
-        for name, when in shown.items():
+        for name, when in of.shown.items():
             for net in self.nets([name]):
                 self.shown[net] = outputs[when][0] if when in outputs and self.shown.get(net) != 1 else 1
-        named = set(self.nets(shown))
-        self.shown |= {net: 1 for net in self.nets(outputs) if net not in named and not shown}
+        named = set(self.nets(of.shown))
+        self.shown |= {net: 1 for net in self.nets(outputs) if net not in named and not of.shown}
         copies: Values = {}
         states = set(self.unrolling.states)
-        for operand in operands.values():
+        for operand in of.operands.values():
             for name in operand.copies:
                 nets = [n if n < 2 or n in states else UNREAD for n in self.block.labels.get(name, ())]
                 if states.intersection(nets):
@@ -60,8 +58,8 @@ class WindowProof(Proof):
                     found, known = self.drawn(nets, values)
                     copies |= found
                     self.assumed += known
-        self._window = self.frames({**self.unknown, **copies}, [{}] * cycles)
-        self._beginning = self.frames({**self.unknown, **self.initial}, [{}] * cycles)
+        self._window = self.frames({**self.unknown, **copies}, [{}] * of.cycles)
+        self._beginning = self.frames({**self.unknown, **self.initial}, [{}] * of.cycles)
 
     def frames(self, states: Values, given: Iterable[Values]) -> list[Values]:
         """Cycles one behind the other, with what is given of each one's inputs."""
