@@ -18,8 +18,8 @@ import numpy as np
 from hwnorm.cost.amounts import Amounts, amounts
 from hwnorm.cost.blocks import FAMILIES
 from hwnorm.cost.cells import FAMILY, LIBRARIES
-from hwnorm.cost.experiments import IN_CELLS, ON_FPGA, Plans, fitted_to, table_engines
-from hwnorm.cost.fabric import SCHEMA
+from hwnorm.cost.experiments import IN_CELLS, ON_FPGA, Plans, fitted_to, table_engines, wide_engines
+from hwnorm.cost.fabric import SCHEMA, SIZES
 from hwnorm.cost.fitting import (
     CELLS,
     FABRIC,
@@ -58,14 +58,16 @@ def characterise(
     told: Told = lambda _: None,
     jobs: int | None = None,
 ) -> Characterisation:
-    """``seeds``: placements of the table's and of every PLACED-th engine (0: none). ``count``: so many engines."""
+    """``seeds``: placements of the table's, of wide and of every PLACED-th engine (0: none). ``count``: so many
+    engines, and the wide ones."""
     target = modelled(target_name)
     plans = plans_of(target)
     experiments = fitted_to(plans)[:count]
     if len(experiments) < 2 * FOLDS:
         raise InputError(f"a fit needs at least {2 * FOLDS} engines, not {len(experiments)}")
-    placed = {*table_engines(plans), *experiments[::PLACED]} if target.placer else set()
-    found = measure_all(experiments, target, lambda e: seeds if e in placed else 0, told, jobs)
+    wide = wide_engines(plans.wide) if target.placer and seeds else []
+    placed = {*table_engines(plans), *experiments[::PLACED], *wide} if target.placer else set()
+    found = measure_all([*experiments, *wide], target, lambda e: seeds if e in placed else 0, told, jobs)
     units = [] if target.family == FAMILY else unit_points(target, UNIT_WIDTHS, told)
     tools = {name: version for point in found for name, version in point.tools.items()}
     points = {
@@ -121,9 +123,11 @@ def fit(points: Mapping[str, Any]) -> dict[str, Any]:
     ]
     path, speeds = _path(paths)
     if speeds is not None:
-        summaries[CLOCK] = summary(speeds) | {"points": len(paths), "seeds": _seeds(engines)}
+        largest = max(size(point.totals) for point in engines if point.mhz)
+        summaries[CLOCK] = summary(speeds) | {"points": len(paths), "seeds": _seeds(engines), "largest": largest}
     units = [(u["kind"], u["amounts"], u["measured"]) for u in points["units"]]
     sizes = {name: [getattr(p.experiment, name) for p in engines] for name in ("bits", "lanes", "elements")}
+    sizes |= {name: [p.totals[name] for p in engines] for name in SIZES if name in engines[0].totals}
     return {
         "schema": SCHEMA,
         "name": target.name,

@@ -17,8 +17,9 @@ from hwnorm.cost.result import Counted, Result
 from hwnorm.cost.streaming import Machine, Stream
 from hwnorm.engine import Engine
 from hwnorm.network.model import Network
+from hwnorm.norms import catalog
 from hwnorm.rtl.design import Design
-from hwnorm.views.count import PHASES, Phase
+from hwnorm.views.count import PHASES, Phase, count
 
 PAPER_DEVICE = "de5-net-float32"
 DEFAULT_NORMS = ("l2", "l1")
@@ -145,7 +146,9 @@ def estimate(
             own = replace(machine, clock_mhz=built.figures[CLOCK].value)
         results.append(Result(name, phase, tuple(placed), counted, own, priced, load_device(PAPER_DEVICE), built))
     accountings = (accounting,) if accounting else ACCOUNTINGS
-    warnings = [*_warnings(network, names), *(w for r in results if r.hardware for w in r.hardware.warnings)]
+    warnings = [*_warnings(network, names, phase), *(w for r in results if r.hardware for w in r.hardware.warnings)]
+    if fabric and clock_mhz is None and any(r.hardware and CLOCK not in r.hardware.figures for r in results):
+        warnings.append(f"{fabric.name} has no measured clock: {machine.clock_mhz:g} MHz is assumed (--clock-mhz)")
     return Estimate(network, size, phase, bits, tuple(results), accountings, tuple(dict.fromkeys(warnings)))
 
 
@@ -164,13 +167,16 @@ def default_norms(network: Network) -> tuple[str, ...]:
 def _counted(norm: str, placed: list[Placed], phase: Phase, bits: int, machine: Machine) -> Counted:
     """The count of a norm, with registers wide enough for its longest group: one engine serves all layers."""
     engine = Engine(norm, bits, max_elements=max(p.elements for p in placed if p.norm.name == norm))
-    count = engine.count(phase)
-    streams, designs = {}, []
-    for direction, traffic in count.traffic.items():
-        external = engine.max_elements * traffic.replayed > machine.onchip_bits
-        designs.append(Design(engine, direction, machine.lanes, external))
-        streams[direction] = Stream.of(designs[-1], traffic)
-    return Counted(count, streams, tuple(designs))
+    designs = {d: _design(engine, d, machine) for d in PHASES[phase] if d in engine.directions}
+    counted = count(engine.norm, engine.form, phase, {d: design.program for d, design in designs.items()})
+    return Counted(counted, {d: Stream.of(design) for d, design in designs.items()}, tuple(designs.values()))
+
+
+def _design(engine: Engine, direction: str, machine: Machine) -> Design:
+    """With replay memories, if they hold the longest group on chip."""
+    design = Design(engine, direction, machine.lanes)
+    fits = engine.max_elements * design.traffic.replayed <= machine.onchip_bits
+    return design if fits else replace(design, external=True)
 
 
 def _paper_comparison(ours: PaperCost, theirs: PaperCost) -> dict[str, float | None]:
@@ -182,7 +188,7 @@ def _paper_comparison(ours: PaperCost, theirs: PaperCost) -> dict[str, float | N
     }
 
 
-def _warnings(network: Network, names: tuple[str, ...]) -> tuple[str, ...]:
+def _warnings(network: Network, names: tuple[str, ...], phase: Phase) -> tuple[str, ...]:
     found = list(network.warnings)
     if not network.layers:
         found.append(f"{network.name} has no normalization layer: there is nothing to count")
@@ -190,4 +196,7 @@ def _warnings(network: Network, names: tuple[str, ...]) -> tuple[str, ...]:
         if network.layers and name != AS_IS and not replaces(network, name):
             kinds = ", ".join(sorted({layer.kind for layer in network.layers}))
             found.append(f"{network.name} has no layer that {name} replaces ({kinds} stay as they are)")
+        lacking = [d for d in PHASES[phase] if name != AS_IS and getattr(catalog.find(name).printed, d) is None]
+        if lacking:
+            found.append(f"{name} has no {' and no '.join(lacking)} pass: nothing is counted for it there")
     return tuple(found)

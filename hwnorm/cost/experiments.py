@@ -1,7 +1,8 @@
 """Which engines are synthesised: those that the model is fitted to, and others that it is checked on.
 
 Chosen so that every cell, unit and memory occurs at several widths, at the least synthesis time: few lanes tell as much
-as many. The held-out ones differ in lanes, bits, lengths and norms.
+as many, but for the clock, as wires grow with an engine. So of what is placed some are as wide as they come. The held-out
+ones differ in lanes, bits, lengths and norms.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from hwnorm.rtl.design import Design
 FIT_SEED, CHECK_SEED = 1, 4  # the amounts were chosen with engines of 2 and 3 in sight
 FITTED_ENGINES, CHECKED_ENGINES = 80, 100
 TABLE_BITS = (4, 6, 8, 12, 16)
+NORMS_OF_THE_TABLE = (("l2", "one-pass"), ("l1", "positive-part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ class Space:
     longest: int = 1 << 20  # elements, where every group has as many
 
 
+Wide = tuple[tuple[int, int, int, bool], ...]  # bits, lanes, elements, and whether every group has as many
+
+
 @dataclass(frozen=True, slots=True)
 class Plans:
     """The engines that are measured on a kind of target."""
@@ -66,6 +71,8 @@ class Plans:
     checked: Space
     table_lanes: int
     table_elements: int
+    wide: Wide = ()  # of what is placed
+    checked_wide: Wide = ()
 
 
 _MEASURED = Space(
@@ -87,7 +94,17 @@ _CHECKED = Space(
     lanes=(1, 2, 3, 4, 6, 8, 10, 12),
     elements=(49, 128, 196, 512, 784, 2048, 4096, 8192),
 )
-ON_FPGA = Plans(_MEASURED, _CHECKED, 4, 1024)
+ON_FPGA = Plans(
+    _MEASURED,
+    _CHECKED,
+    4,
+    1024,
+    wide=(
+        *((4, 16, 16384, False), (8, 8, 4096, True), (8, 16, 1024, False), (8, 16, 131072, False)),
+        (12, 8, 1024, False),
+    ),
+    checked_wide=((6, 16, 8192, False), (8, 16, 4096, True), (10, 12, 512, False)),
+)
 # Activity is simulated gate by gate: the same with fewer lanes and shorter groups.
 _SMALL: dict[str, Any] = {"largest": 32, "longest": 256}
 IN_CELLS = Plans(
@@ -105,7 +122,17 @@ def table_engines(of: Plans = ON_FPGA) -> list[Experiment]:
     return [
         Experiment(norm, form, direction, bits, of.table_lanes, of.table_elements)
         for bits in TABLE_BITS
-        for norm, form in (("l2", "one-pass"), ("l1", "positive-part"))
+        for norm, form in NORMS_OF_THE_TABLE
+        for direction in ("forward", "backward")
+    ]
+
+
+def wide_engines(of: Wide) -> list[Experiment]:
+    """Both norms, both directions: always placed, where anything is."""
+    return [
+        Experiment(norm, form, direction, *how)
+        for how in of
+        for norm, form in NORMS_OF_THE_TABLE
         for direction in ("forward", "backward")
     ]
 

@@ -28,6 +28,15 @@ from hwnorm.rtl.plan import Plan
 
 SCHEMA = "hwnorm.device/1"
 POINTS = ".points.json"  # beside a device file: what was measured
+SIZES = ("lut", "bram", "area_um2")  # as large as a measured engine, and no larger
+
+
+@dataclass(frozen=True)
+class Built:
+    """An engine on a device, and in what it lies outside the range that was measured there."""
+
+    figures: dict[str, Figure]
+    outside: list[str]
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Fabric:
     coefficients: Coefficients
     path: Paths | None  # of the clock period; None where nothing was placed
     errors: Mapping[str, Mapping[str, float]]
-    measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, directions: which
+    measured: Mapping[str, list[Any]]  # bits, lanes, elements, sizes: least and most; norms, reciprocals: which
     lut_of_ram: float
     engines: int  # that it was fitted to
     capacity: Mapping[str, int]
@@ -52,29 +61,33 @@ class Fabric:
 
     def resources(self, design: Design) -> dict[str, Figure]:
         """LUT, FF, DSP, BRAM of one engine, or area, FF, bits of memory and energy; and its clock."""
-        return self.of_plan(design.plan, self.outside(design))
+        return self.built(design).figures
 
-    def of_plan(self, plan: Plan, outside: list[str], elements: int | None = None) -> dict[str, Figure]:
+    def built(self, design: Design) -> Built:
+        values = self.values(design.plan)
+        outside = self._outside(design, values)
+        too_large = self._too_large(values)
+        figures = {}
+        for name, value in values.items():
+            strange = bool(outside) or (name == CLOCK and bool(too_large))
+            error = None if strange else self.errors.get(name, {}).get("mean_pct")
+            figures[name] = Figure(_rounded(name, value), Origin.ASSUMED if strange else Origin.FITTED, error)
+        return Built(figures, outside + too_large)
+
+    def values(self, plan: Plan, elements: int | None = None) -> dict[str, float]:
         """``elements`` of a group, of which the energy is told: the longest, if nobody says."""
         found = amounts(plan, self.family)
         longest = elements or plan.shape.max_elements
         values = fitted(self.coefficients, plan, found, self.lut_of_ram, longest) | exact(self.coefficients, found)
         if self.path is not None:
             values[CLOCK] = 1e3 / period_ns(self.path, path_amounts(plan, size(values), self.family))
-        origin = Origin.ASSUMED if outside else Origin.FITTED
-        return {
-            name: Figure(_rounded(name, value), origin, self._error(name, outside)) for name, value in values.items()
-        }
+        return values
 
     def energy(self, plan: Plan) -> Energy | None:
         """Of a cycle, a beat, a group; None on an FPGA."""
         return energy(self.coefficients, amounts(plan, self.family)) if of_cells(self.coefficients) else None
 
-    def _error(self, quantity: str, outside: list[str]) -> float | None:
-        return None if outside else self.errors.get(quantity, {}).get("mean_pct")
-
-    def outside(self, design: Design) -> list[str]:
-        """In what the design lies outside the range that was measured."""
+    def _outside(self, design: Design, values: Mapping[str, float]) -> list[str]:
         found = []
         engine = design.engine
         sizes = {"bits": engine.precision.bits, "lanes": design.lanes, "elements": engine.max_elements}
@@ -82,13 +95,23 @@ class Fabric:
             least, most = self.measured[name]
             if not least <= value <= most:
                 found.append(f"{value} {name} (measured: {least} to {most})")
+        for name in SIZES:
+            if name in self.measured and values[name] > self.measured[name][1]:
+                found.append(f"{values[name]:,.0f} {name.upper()} (measured: up to {self.measured[name][1]:,.0f})")
         for name, word in (("norms", engine.norm.name), ("reciprocals", engine.precision.reciprocal)):
             if word not in self.measured[name]:
                 found.append(f"{name.removesuffix('s')} {word} (measured: {', '.join(self.measured[name])})")
         return found
 
+    def _too_large(self, values: Mapping[str, float]) -> list[str]:
+        """For the clock: wires grow with an engine, and not every one that was measured was placed."""
+        most = self.errors.get(CLOCK, {}).get("largest")
+        if self.path is None or most is None or size(values) <= most:
+            return []
+        return [f"its clock, as it is larger than what was placed ({size(values):,.0f}, up to {most:,.0f})"]
 
-def _rounded(name: str, value: Any) -> float:
+
+def _rounded(name: str, value: float) -> float:
     return round(float(value), 1) if name in (CLOCK, ENERGY) else round(float(value))
 
 

@@ -65,9 +65,9 @@ def grid(
         engine = Engine(norm, width, max_elements=max(elements), form=form)
         for j, number in enumerate(lanes):
             design = Design(engine, direction, number, external)
-            outside = fabric.outside(design)
-            measured[i, j] = not outside
-            for name, figure in fabric.of_plan(design.plan, outside).items():
+            built = fabric.built(design)
+            measured[i, j] = not built.outside
+            for name, figure in built.figures.items():
                 engines.setdefault(name, np.zeros(shape[:2]))[i, j] = figure.value
             cycles[i, j] = _cycles(design, -(-length // number), many)
     clock = engines.get(CLOCK, np.full(shape[:2], CLOCK_MHZ))

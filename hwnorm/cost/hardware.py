@@ -12,6 +12,10 @@ from hwnorm.cost.quantities import CLOCK, ENERGY
 from hwnorm.rtl.design import Design
 
 MACRO_BITS = "macro_bits"
+EXTERNAL = (
+    "{} has no replay memory, as a group of {} elements does not fit on chip: "
+    "from what layers that do fit are read again is in no figure"
+)
 MACROS = "area and energy of {} bits of memory are in no figure: {} are standard cells alone"
 
 
@@ -30,10 +34,11 @@ def hardware(fabric: Fabric, designs: Iterable[Design]) -> Hardware:
     energies: dict[tuple[str, str], tuple[Energy, Figure]] = {}
     warnings: list[str] = []
     for design in designs:
-        outside = fabric.outside(design)
-        name = f"{design.engine.norm.name} {design.direction}"
-        warnings += [f"{name} on {fabric.name} is extrapolated: {what}" for what in outside]
-        found = fabric.of_plan(design.plan, outside)
+        built, name = fabric.built(design), f"{design.engine.norm.name} {design.direction}"
+        warnings += [f"{name} on {fabric.name} is extrapolated: {what}" for what in built.outside]
+        if design.external:
+            warnings.append(EXTERNAL.format(name, f"{design.engine.max_elements:,}"))
+        found = dict(built.figures)
         energy = fabric.energy(design.plan)
         if energy is not None:
             energies[design.engine.norm.name, design.direction] = energy, found.pop(ENERGY)

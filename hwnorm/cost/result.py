@@ -121,9 +121,10 @@ class Result:
         return found
 
     def _seconds(self, value: float) -> Figure:
-        """As sure as the clock: a measured device's, or a given one."""
+        """As sure as the clock, a measured device's or a given one; and as the bytes, where an engine waits for them."""
         clock = self.hardware.figures.get(CLOCK) if self.hardware else None
-        if clock is None or clock.value != self.machine.clock_mhz:
+        waits = any(one.memory_bound for layer in self.passes or () for one in layer)
+        if waits or clock is None or clock.value != self.machine.clock_mhz:
             return Figure(value, Origin.ASSUMED)
         return replace(clock, value=value)
 
@@ -136,7 +137,7 @@ class Result:
             beats = p.groups * -(-p.elements // self.machine.lanes)
             for direction, one in zip(self.counted[p.norm.name].streams, layer, strict=True):
                 energy, figure = built.energies[p.norm.name, direction]
-                pj += energy.pj(one.cycles, beats, p.groups)
+                pj += energy.pj(one.clocked, beats, p.groups)
                 figures.append(figure)
         errors = [f.error_pct for f in figures]
         error = None if None in errors else max(e for e in errors if e is not None)

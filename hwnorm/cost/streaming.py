@@ -6,8 +6,12 @@ A beat carries ``lanes`` elements. All sweeps run at the same time on successive
 
 where interval is the shortest group that streams without a gap (the scalar stage's) and overhead what a single group
 takes besides its beats: both are the plan's (hwnorm/rtl/plan.py), whose formula equals simulation of the generated RTL.
-Where a group and what is kept beside it fit on chip, memory sees the first sweep's reads and the outputs; where they do
-not, every sweep reads from memory, and the time is at least the bytes over the bandwidth: there L1's third read shows.
+Where a group and what is kept beside it fit on chip, memory sees every input once, and the outputs; where they do not,
+every sweep reads from memory, and the time is at least the bytes over the bandwidth: there L1's third read shows. gamma
+and beta of an element are the same in every group, and come from memory on chip.
+
+An engine whose longest group does not fit has no replay memory, and reads again what it needs. Shorter groups that fit
+it reads again from memory on chip that stands beside it, and is none of its figures.
 """
 
 from __future__ import annotations
@@ -50,6 +54,7 @@ class Pass:
     sram_bytes: int
     dram_bytes: int
     seconds: float
+    clocked: float  # cycles of the clock, those among them in which the engine waits for memory
     memory_bound: bool
 
 
@@ -63,19 +68,23 @@ class Stream:
     overhead: int
 
     @classmethod
-    def of(cls, design: Design, traffic: Traffic) -> Stream:
+    def of(cls, design: Design) -> Stream:
         plan = design.plan
-        return cls(traffic, len(plan.sweeps), plan.min_beats, plan.overhead)
+        return cls(design.traffic, len(plan.sweeps), plan.min_beats, plan.overhead)
 
     def time(self, groups: int, elements: int, machine: Machine) -> Pass:
         beats = ceil(elements / machine.lanes)
         cycles = self.sweeps * (beats - 1) + (groups - 1) * max(beats, self.interval) + self.overhead
-        on_chip = elements * self.traffic.replayed <= machine.onchip_bits
-        total = groups * elements
-        again = self.traffic.read - self.traffic.first
-        sram_bits = 2 * again if on_chip else 0  # written once and read once
-        outputs = self.traffic.written - self.traffic.kept
-        dram_bits = self.traffic.first + outputs + (0 if on_chip else again + self.traffic.kept)
+        moved, total = self.traffic, groups * elements
+        outputs = moved.written - moved.kept
+        if elements * moved.replayed <= machine.onchip_bits:
+            sram_bits = moved.inputs_shared + 2 * moved.replayed  # written once and read once
+            dram_bits = moved.inputs - moved.inputs_shared + outputs
+        else:
+            sram_bits = moved.read_shared
+            dram_bits = moved.read - moved.read_shared + moved.kept + outputs
         sram, dram = ceil(total * sram_bits / 8), ceil(total * dram_bits / 8)
-        computing, moving = cycles / (machine.clock_mhz * 1e6), dram / (machine.dram_gbps * 1e9)
-        return Pass(cycles, sram, dram, max(computing, moving), moving > computing)
+        hertz = machine.clock_mhz * 1e6
+        computing, moving = cycles / hertz, dram / (machine.dram_gbps * 1e9)
+        seconds = max(computing, moving)
+        return Pass(cycles, sram, dram, seconds, seconds * hertz, moving > computing)

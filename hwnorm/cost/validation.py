@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from hwnorm.cost.characterise import modelled, plans_of, summary
-from hwnorm.cost.experiments import Experiment, checked_on
+from hwnorm.cost.experiments import Experiment, checked_on, wide_engines
 from hwnorm.cost.fabric import Fabric
 from hwnorm.cost.measure import Point, Told, measure_all
 from hwnorm.cost.quantities import CLOCK, EXACT, QUANTITIES
@@ -35,11 +35,13 @@ class Checked:
 def validate(
     fabric: Fabric, seeds: int, told: Told, count: int | None = None, placed: int = 5, jobs: int | None = None
 ) -> list[Checked]:
-    """Synthesises the held-out engines, one of ``placed`` with placements of so many seeds."""
+    """Synthesises the held-out engines, one of ``placed`` with placements of so many seeds, as well as wide ones."""
     target = modelled(fabric.target)
-    experiments = checked_on(plans_of(target))[:count]
-    chosen = set(experiments[::placed]) if target.placer and fabric.path else set()
-    points = measure_all(experiments, target, lambda e: seeds if e in chosen else 0, told, jobs)
+    plans = plans_of(target)
+    experiments = checked_on(plans)[:count]
+    chosen = {*experiments[::placed]} if target.placer and fabric.path else set()
+    wide = wide_engines(plans.checked_wide) if chosen else []
+    points = measure_all([*experiments, *wide], target, lambda e: seeds if e in {*chosen, *wide} else 0, told, jobs)
     return [_checked(fabric, point) for point in points]
 
 
@@ -48,8 +50,8 @@ def _checked(fabric: Fabric, point: Point) -> Checked:
     if point.mhz:
         measured[CLOCK] = median(point.mhz)
     elements = int(point.totals.get("elements", 0)) or None
-    said = fabric.of_plan(point.experiment.design().plan, [], elements)
-    return Checked(point.experiment, measured, {name: figure.value for name, figure in said.items()}, len(point.mhz))
+    said = fabric.values(point.experiment.design().plan, elements)
+    return Checked(point.experiment, measured, said, len(point.mhz))
 
 
 def totals(found: Sequence[Checked]) -> dict[str, dict[str, float]]:

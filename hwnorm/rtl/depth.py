@@ -9,7 +9,8 @@ SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 def rounded_depth(beats: int, width: int) -> int:
     """Words of a memory that holds so many beats, and one: an address that wanders leaves one out, and comes by a power
-    of two. Large memories are rounded up to that where it takes no block RAM more."""
+    of two. Large memories are rounded up to that where it takes no block RAM more, and beyond the words of the deepest
+    block in any case: many parts of few words would have to be chosen from."""
     power = 1 << beats.bit_length()
     least = -(-(beats + 1) // BLOCK_WORDS) * BLOCK_WORDS
     return power if power <= BLOCK_WORDS or _blocks(power, width) <= _blocks(least, width) else least

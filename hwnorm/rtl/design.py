@@ -9,6 +9,7 @@ from hwnorm.engine import Engine
 from hwnorm.ir import Node, Setting
 from hwnorm.rtl.lower import Range
 from hwnorm.rtl.plan import Plan, Shape
+from hwnorm.views.count import Traffic, traffic
 from hwnorm.views.int_ref import Program, constants
 
 
@@ -51,6 +52,10 @@ class Design:
     def program(self) -> Program:
         """What is read again from outside is read as it was: nothing is kept between sweeps."""
         return replace(self.engine.program(self.direction), keeps=not self.external)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        return traffic(self.program.schedule, self.program.types)
 
     def _saved_ranges(self) -> dict[Node, Range]:
         """Of what the forward pass saved for this one."""

@@ -19,6 +19,7 @@ from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock, Stream
 from hwnorm.rtl.inventory import inventory
 from hwnorm.synth.targets import find_target
+from hwnorm.views.count import executed
 
 LANES = range(1, 65)
 SCRIPTS = ("ecp5", "ice40-up5k")  # targets that a folder brings a script for
@@ -89,9 +90,17 @@ def _unique(streams: Any) -> tuple[str, ...]:
 
 
 def _about(design: Design, block: EngineBlock) -> dict[str, Any]:
-    """What the manifest says beyond what every folder's does."""
-    plan = design.plan
+    """What the manifest says beyond what every folder's does, or else: an engine without replay memories keeps nothing
+    for a later sweep."""
+    plan, moved = design.plan, design.traffic
+    operations = executed(design.program.schedule, design.program.types)
     return {
+        "bits_per_element": {
+            "read": moved.read,
+            "written": moved.written,
+            "replayed": 0 if design.external else moved.replayed,
+        },
+        "operations_per_group": {word: operations.expression(word) for word in sorted({key[0] for key in operations})},
         "top": block.name,
         "clock": "clk",
         "reset": {"signal": "rst", "active": "high", "synchronous": True},

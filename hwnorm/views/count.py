@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, Protocol, assert_never
 
 from hwnorm.errors import did_you_mean
 from hwnorm.ir import REDUCTIONS, Graph, Node, Op, Rate, is_constant, is_flag, mask_symbol
 from hwnorm.norms.form import Norm
 from hwnorm.precision import Types
-from hwnorm.schedule import Schedule, Sweep
+from hwnorm.schedule import Schedule
 
 Phase = Literal["forward", "backward", "training", "inference"]
 PHASES: dict[str, tuple[str, ...]] = {
@@ -87,26 +87,21 @@ class Tally(Counter[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Bits per element that the sweeps move, and what is held on chip. A sample's mask is an address, and not moved."""
+    """Bits per element that the sweeps move, and what is held on chip. A sample's mask is an address, and not moved.
+    *Shared* is what is the same in every group: gamma and beta of an element."""
 
     read: int = 0  # by all sweeps together
-    first: int = 0  # of these by the first sweep, from outside
+    read_shared: int = 0  # of these
+    inputs: int = 0  # each once: what comes from outside where the rest is replayed
+    inputs_shared: int = 0  # of these
     written: int = 0  # streams out, and what is kept for a later sweep
     kept: int = 0  # of these the latter
-    replayed: int = 0  # held per element between sweeps
+    replayed: int = 0  # held per element between sweeps, by a memory in front of each but the first
     sweeps: int = 0
     conditional: int = 0  # sweeps that only some groups need
 
     def __add__(self, other: Traffic) -> Traffic:
-        return Traffic(
-            self.read + other.read,
-            self.first + other.first,
-            self.written + other.written,
-            self.kept + other.kept,
-            self.replayed + other.replayed,
-            self.sweeps + other.sweeps,
-            self.conditional + other.conditional,
-        )
+        return Traffic(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Traffic)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,29 +175,34 @@ def executed(schedule: Schedule, types: Types) -> Tally:
 
 def traffic(schedule: Schedule, types: Types) -> Traffic:
     sweeps = schedule.unconditional
-    later = [stream for sweep in sweeps[1:] for stream in sweep.reads if not _is_parameter(stream)]
+    reads = [node for sweep in sweeps for node in sweep.reads if mask_symbol(node) is None]
+    inputs = [node for node in dict.fromkeys(reads) if node.op is Op.INPUT]
     return Traffic(
-        read=sum(_bits(_moved(sweep), types) for sweep in sweeps),
-        first=_bits(_moved(sweeps[0]), types) if sweeps else 0,
+        read=_bits(reads, types),
+        read_shared=_bits(filter(_is_shared, reads), types),
+        inputs=_bits(inputs, types),
+        inputs_shared=_bits(filter(_is_shared, inputs), types),
         written=sum(_bits((*sweep.writes, *sweep.keeps), types) for sweep in sweeps),
         kept=sum(_bits(sweep.keeps, types) for sweep in sweeps),
-        replayed=_bits(later, types),
+        replayed=sum(_bits(_held(schedule, number), types) for number in range(1, len(schedule.sweeps))),
         sweeps=len(sweeps),
         conditional=len(schedule.sweeps) - len(sweeps),
     )
 
 
-def _moved(sweep: Sweep) -> list[Node]:
-    return [node for node in sweep.reads if mask_symbol(node) is None]
+def _held(schedule: Schedule, number: int) -> list[Node]:
+    """What is known before sweep ``number``, from 0, that it or a later one reads: its replay memory hands it on."""
+    wanted = dict.fromkeys(node for sweep in schedule.sweeps[number:] for node in sweep.reads)
+    kept = [node for sweep in schedule.sweeps[:number] for node in sweep.keeps]
+    return [node for node in wanted if mask_symbol(node) is None and (node.op is Op.INPUT or node in kept)]
 
 
 def _bits(nodes: Iterable[Node], types: Types) -> int:
     return sum(types[n].format.width for n in nodes)
 
 
-def _is_parameter(node: Node) -> bool:
-    """A stream that is the same in every group: it needs no replay."""
-    return node.op is Op.INPUT and (node.name in ("gamma", "beta") or mask_symbol(node) is not None)
+def _is_shared(node: Node) -> bool:
+    return node.op is Op.INPUT and node.name in ("gamma", "beta")
 
 
 def multiplicity(graph: Graph) -> dict[Node, str]:

@@ -8,20 +8,27 @@ import pytest
 
 from hwnorm.cost.streaming import Machine, Pass, Stream
 from hwnorm.engine import Engine
+from hwnorm.ir import mask_symbol
+from hwnorm.norms.catalog import CATALOG
 from hwnorm.rtl.design import Design
 from hwnorm.views.count import Traffic
 
 # A norm of three sweeps that reads 8 bits in each and writes 8: L1's forward pass
-THREE = Stream(Traffic(read=24, first=8, written=8, replayed=16, sweeps=3), sweeps=3, interval=24, overhead=60)
+THREE = Stream(Traffic(read=24, inputs=8, written=8, replayed=16, sweeps=3), sweeps=3, interval=24, overhead=60)
 # One of two sweeps that keeps a flag an element for its second: 16 bits in, 17 read again, 8 out
 KEEPING = Stream(
-    Traffic(read=33, first=16, written=9, kept=1, replayed=17, sweeps=2), sweeps=2, interval=5, overhead=20
+    Traffic(read=33, inputs=16, written=9, kept=1, replayed=17, sweeps=2), sweeps=2, interval=5, overhead=20
 )
 
 
-def of(norm: str, direction: str, lanes: int = 16, elements: int = 1 << 16) -> Stream:
-    engine = Engine(norm, 8, max_elements=elements)
-    return Stream.of(Design(engine, direction, lanes), engine.count(direction).traffic[direction])  # type: ignore[arg-type]
+# One of two sweeps that takes 34 bits an element, 26 of them the same in every group: layer norm's forward pass
+SHARING = Stream(
+    Traffic(read=42, read_shared=26, inputs=34, inputs_shared=26, written=8, replayed=34, sweeps=2), 2, 5, 20
+)
+
+
+def of(norm: str, direction: str, lanes: int = 16, elements: int = 1 << 16, external: bool = False) -> Stream:
+    return Stream.of(Design(Engine(norm, 8, max_elements=elements), direction, lanes, external))
 
 
 @pytest.mark.parametrize(
@@ -40,8 +47,8 @@ def test_cycles_by_hand(groups: int, elements: int, lanes: int, cycles: int) -> 
 
 
 def test_one_sweep_waits_for_no_other() -> None:
-    stream = Stream(Traffic(read=8, first=8, written=8, sweeps=1), sweeps=1, interval=0, overhead=4)
-    assert stream.time(3, 32, Machine(16)) == Pass(1 + 2 * 2 + 4, 0, 3 * 32 * 2, 9 / 200e6, False)
+    stream = Stream(Traffic(read=8, inputs=8, written=8, sweeps=1), sweeps=1, interval=0, overhead=4)
+    assert stream.time(3, 32, Machine(16)) == Pass(1 + 2 * 2 + 4, 0, 3 * 32 * 2, 9 / 200e6, 9, False)
 
 
 def test_on_chip_the_memory_sees_the_first_read_and_the_output() -> None:
@@ -64,6 +71,30 @@ def test_what_is_kept_is_written_off_chip_too() -> None:
     assert off.dram_bytes == 800 * (16 + 8 + 17 + 1) // 8
 
 
+def test_what_every_group_shares_comes_from_on_chip() -> None:
+    on, off = SHARING.time(1, 200, Machine()), SHARING.time(1, 800, Machine(onchip_kib=1))
+    assert (on.dram_bytes, on.sram_bytes) == (200 * (8 + 8) // 8, 200 * (26 + 2 * 34) // 8)
+    assert (off.dram_bytes, off.sram_bytes) == (800 * (2 * 8 + 8) // 8, 800 * 26 // 8)
+    assert of("layer", "forward").traffic == SHARING.traffic
+
+
+def test_backward_off_chip_no_flag_is_kept() -> None:
+    """Without replay memories an engine reads dy and x in both sweeps, whatever the norm."""
+    machine = Machine(onchip_kib=4)
+    found = [of(norm, "backward", external=True).time(8, 1 << 16, machine) for norm in ("l2", "l1", "range")]
+    assert {one.dram_bytes for one in found} == {(8 << 16) * (16 + 16 + 8) // 8}
+
+
+def test_what_is_replayed_is_what_the_memories_hold() -> None:
+    """But for a sample's flags, which are an address."""
+    for norm in CATALOG.values():
+        for form in norm.forms:
+            engine = Engine(norm.name, 8, max_elements=64, form=form)
+            for design in (Design(engine, direction, 1) for direction in engine.directions):
+                held = [n for sweep in design.plan.sweeps[1:] for n in sweep.arriving if mask_symbol(n) is None]
+                assert sum(design.program.types[n].format.width for n in held) == design.traffic.replayed, engine
+
+
 def test_l1_reads_a_third_time_where_a_group_does_not_fit() -> None:
     machine = Machine(onchip_kib=4)
     l1, l2 = (of(norm, "forward").time(8, 1 << 16, machine) for norm in ("l1", "l2"))
@@ -76,6 +107,7 @@ def test_memory_bound() -> None:
     found = THREE.time(100, 16_000, Machine(lanes=64, clock_mhz=400, dram_gbps=1))
     assert found.dram_bytes == 3_200_000
     assert found.memory_bound and found.seconds == 3_200_000 / 1e9
+    assert found.clocked == pytest.approx(400e6 * found.seconds) and found.clocked > found.cycles
     free = THREE.time(100, 16_000, Machine(lanes=64, clock_mhz=400, dram_gbps=1000))
     assert not free.memory_bound and free.seconds == free.cycles / 400e6
     assert free.cycles == found.cycles
@@ -106,7 +138,7 @@ def test_cycles_over_random_shapes() -> None:
     for _ in range(300):
         sweeps, interval, overhead = rng.randint(1, 3), rng.randint(0, 50), rng.randint(0, 99)
         groups, elements, lanes = rng.randint(1, 100), rng.randint(1, 5000), rng.randint(1, 64)
-        stream = Stream(Traffic(read=8 * sweeps, first=8, sweeps=sweeps), sweeps, interval, overhead)
+        stream = Stream(Traffic(read=8 * sweeps, inputs=8, sweeps=sweeps), sweeps, interval, overhead)
         beats = ceil(elements / lanes)
         expected = sum(max(beats, interval) for _ in range(groups - 1)) + sweeps * (beats - 1) + overhead
         assert stream.time(groups, elements, Machine(lanes)).cycles == expected

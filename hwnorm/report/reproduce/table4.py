@@ -28,9 +28,9 @@ def build() -> Reproduction:
         (printed, _uses()),
         (
             "The table prices four operations alone. Counted from the graphs, L1 uses abs once an element forward and "
-            "sign once backward, L2 squares once an element forward; a root is taken once a group. Additions (five to "
-            "six an element), multiplications (five) and divisions (two, as printed) are the same in both norms but "
-            "for one add, and have no price in the table.",
+            "sign once backward, L2 squares once an element forward; a root is taken once a group. All else has no "
+            "price in the table: additions (eleven an element, six of them in sums; L1 has one more, and counts its "
+            "signs), multiplications (five) and divisions (two, as printed), the same in both norms.",
             "No float32 unit is synthesised here: the row stands as the paper printed it.",
         ),
     )
