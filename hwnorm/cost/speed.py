@@ -1,6 +1,6 @@
 """The clock: that of the slowest of a few kinds of path, each with a length that is linear in what lengthens it.
 
-Control and wires, which grow with the engine; a carry chain; a product of several blocks, or of logic. Which of them
+Control and wires, which grow with the engine (the way across it with the root of its size); a carry chain; a product of several blocks, or of logic. Which of them
 decides is not known beforehand, and found with the lengths: each engine is explained by the kind that is the slowest
 in it. Seeds of one placement differ by 5 to 10 %, and so much of the error is no fault of the model.
 """
@@ -8,7 +8,7 @@ in it. Seeds of one placement differ by 5 to 10 %, and so much of the error is n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log2
+from math import log2, sqrt
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from hwnorm.rtl.plan import Plan, halved
 CHAINED = (*SUMS, Kind.GT, Kind.MAX, Kind.MIN, Kind.ABS)
 STRENGTH = 1e-2
 KINDS = {
-    "control": ("always", "log2_size", "log2_lanes", "log2_beats"),
+    "control": ("always", "root_size", "log2_size", "log2_lanes", "log2_beats"),
     "chain": ("always", "chain", "log2_chain", "kept"),
     "product": ("product", "product_bits"),
 }
@@ -36,22 +36,16 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
     lanes, beats = plan.shape.lanes, max(plan.shape.max_beats, 1)
     chains = [_chain(cell) for sweep in plan.sweeps for cell in sweep.cells]
     chains += [cell.format.width // (1 + halved(cell)) for sweep in plan.sweeps for cell in sweep.reductions]
-    held = [
-        cell.format.width
-        for stage in plan.stages.values()
-        for cell in stage.cells
-        if cell.kind in CHAINED and not cell.static and cell not in stage.serial
-    ]
     kept = any(s.reductions for s in plan.sweeps) and plan.shape.partial
     products = [_product(cell, family) for s in plan.sweeps for cell in s.cells]
     return {
         "always": 1.0,
         "chain": float(max(chains, default=0)),
         "log2_chain": log2(1 + max(chains, default=0)),
-        "stage_chain": float(max(held, default=0)),
         "log2_lanes": log2(lanes),
         "log2_beats": log2(beats),
         "log2_size": log2(max(size, 2)),
+        "root_size": sqrt(size) if family.factors else 0.0,  # standard cells are timed without wires
         "product": float(any(products)),
         "product_bits": float(max(products, default=0)),
         "kept": float(kept),
