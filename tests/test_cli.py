@@ -175,6 +175,17 @@ def test_warnings_go_to_stderr_and_leave_json_alone(run: Run) -> None:
 NETWORK = "input: [3, 4, 4]\nbatch: 2\nlayers:\n  - batch_norm\n"
 
 
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_warnings_come_in_the_order_of_the_network(run: Run, seed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever order sets have in this process."""
+    (run.folder / "mixed.yaml").write_text(NETWORK + "  - {group_norm: 3}\n  - layer_norm\n  - rms_norm\n")
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    options = ["--norm", "as-is", "--device", "ecp5", "--lanes", "64", "--format", "json", "-q"]
+    warnings = json.loads(run.done("estimate", "mixed.yaml", *options))["warnings"]
+    told = [warning.split()[0] for warning in warnings if "extrapolated" in warning]
+    assert list(dict.fromkeys(told)) == ["l2", "group", "layer", "rms"]
+
+
 def test_a_file_in_the_folder_comes_first(run: Run) -> None:
     (run.folder / "resnet110.yaml").write_text(NETWORK)
     for name in ("resnet110.yaml", "resnet110", "./resnet110.yaml"):
