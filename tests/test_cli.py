@@ -481,6 +481,8 @@ def test_both_directions_in_one_folder(run: Run) -> None:
         "l2_training_b8_p4_forward",
         "l2_training_b8_p4_backward",
     ]
+    assert run.done("simulate", "both", "-o", "told.txt") == ""
+    assert (run.folder / "told.txt").read_text() == checked.stdout
 
 
 @pytest.mark.parametrize(
