@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import pytest
 from hwnorm.cli import main
 from hwnorm.network.load import zoo_names
 from hwnorm.norms.catalog import CATALOG
+from hwnorm.report.table import Table
 
 ROOT = Path(__file__).parents[1]
 Golden = Callable[[str, str], None]
@@ -321,6 +323,24 @@ def test_an_internal_fault_is_one_line_too(monkeypatch: pytest.MonkeyPatch, caps
     assert found.err == "hwnorm: error: internal fault, KeyError: 'two\\nlines' (--debug shows where)\n"
     with pytest.raises(KeyError):
         main(["doctor", "--debug"])
+
+
+def test_what_runs_is_told_once_however_often_a_program_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        assert main(["estimate", "lenet5", "-v"]) == 0
+        assert capsys.readouterr().err.count("hwnorm: reading lenet5\n") == 1
+    assert logging.getLogger("hwnorm").handlers == []
+
+
+def test_quiet_is_silent_but_for_results(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def doctor_table() -> Table:
+        logging.getLogger("hwnorm").warning("takes a minute")
+        return Table(("column",), [["result"]])
+
+    monkeypatch.setattr("hwnorm.report.doctor.doctor_table", doctor_table)
+    for options, told in (([], "hwnorm: takes a minute\n"), (["-q"], "")):
+        assert main(["doctor", "--format", "csv", *options]) == 0
+        assert capsys.readouterr() == ("column\nresult\n", told)
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
