@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -446,6 +448,14 @@ def test_doctor(run: Run) -> None:
             assert row["where"] and row["version"]
     for form in ("table", "csv", "markdown"):
         assert "pyyaml" in run.done("doctor", "--format", form)
+
+
+def test_doctor_knows_every_package_that_hwnorm_asks_for(run: Run) -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [asked["optional-dependencies"][name] for name in ("onnx", "torch", "prove", "fast", "place", "sim")]
+    names = {re.split(r"[^\w-]", one)[0] for one in (*asked["dependencies"], *itertools.chain(*extras))}
+    rows = json.loads(run.done("doctor", "--format", "json"))
+    assert names - {row["package"] for row in rows} == set()
 
 
 def test_doctor_says_how_to_install_what_is_missing(run: Run) -> None:

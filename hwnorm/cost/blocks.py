@@ -52,7 +52,8 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """``cells`` RAM cells of a kind, behind ``selected`` bits of multiplexers, ``selects`` gates in front."""
+    """``cells`` RAM cells of a kind, in ``ways`` that ``selected`` bits of multiplexers choose from; of what is no RAM
+    its ``bits``."""
 
     kind: str  # block, distributed, macro, registers
     cells: int

@@ -41,7 +41,7 @@ class Fabric:
     coefficients: Coefficients
     path: Paths | None  # of the clock period; None where nothing was placed
     errors: Mapping[str, Mapping[str, float]]
-    measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, directions: which
+    measured: Mapping[str, list[Any]]  # bits, lanes, elements: least and most; norms, reciprocals: which
     lut_of_ram: float
     engines: int  # that it was fitted to
     capacity: Mapping[str, int]
