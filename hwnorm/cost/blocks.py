@@ -156,10 +156,6 @@ def sliced(family: Family, a: int, b: int, product: int = 0) -> Sliced:
     return Sliced(1, 0)
 
 
-def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
-    return sliced(family, a, b, product).blocks
-
-
 def product_slices(cell: Cell, family: Family) -> Iterator[tuple[int, int, Sliced]]:
     """Of each product that a MUL cell is built of the widths of its factors, and what it takes. What an unsigned part
     has more in a signed product are zeros, and a slice of those is none."""

@@ -14,6 +14,8 @@ from hwnorm.cost.fabric import Fabric
 from hwnorm.cost.measure import Point, Told, measure_all
 from hwnorm.cost.quantities import CLOCK, EXACT, QUANTITIES
 
+PLACED = 5  # one of so many: a placement takes longer than a synthesis
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -33,12 +35,12 @@ class Checked:
 
 
 def validate(
-    fabric: Fabric, seeds: int, told: Told, count: int | None = None, placed: int = 5, jobs: int | None = None
+    fabric: Fabric, seeds: int, told: Told, count: int | None = None, jobs: int | None = None
 ) -> list[Checked]:
-    """Synthesises the held-out engines, one of ``placed`` with placements of so many seeds."""
+    """Synthesises the held-out engines, one of ``PLACED`` with placements of so many seeds."""
     target = modelled(fabric.target)
     experiments = checked_on(plans_of(target))[:count]
-    chosen = set(experiments[::placed]) if target.placer and fabric.path else set()
+    chosen = set(experiments[::PLACED]) if target.placer and fabric.path else set()
     points = measure_all(experiments, target, lambda e: seeds if e in chosen else 0, told, jobs)
     return [_checked(fabric, point) for point in points]
 

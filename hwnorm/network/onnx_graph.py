@@ -74,9 +74,6 @@ class Node:
         attribute = self._attribute(key, _GRAPH, "a graph")
         return None if attribute is None else attribute.g
 
-    def subgraphs(self) -> list[Any]:
-        return [graph for attribute in self.attributes.values() for graph in subgraphs_of(attribute)]
-
 
 def subgraphs_of(attribute: Any) -> list[Any]:
     found = [attribute.g] if attribute.HasField("g") else []

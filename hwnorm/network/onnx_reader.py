@@ -81,7 +81,7 @@ class _Inputs:
         if not data:
             raise InputError("the graph has no input that is no weight")
         self._symbol, self.batch = "", batch or 1
-        self._find_batch(data, batch)
+        self._find_batch(data)
         self.values: dict[str, Value] = {}
         for one in given:
             if not one.type.HasField("tensor_type"):
@@ -96,7 +96,7 @@ class _Inputs:
         self.sample = (self.values[data[0].name].shape or (self.batch,))[1:]
         self.declared = dict(self._declared([*graph.value_info, *graph.output]))
 
-    def _find_batch(self, data: list[Any], batch: int | None) -> None:
+    def _find_batch(self, data: list[Any]) -> None:
         first = data[0]
         if not first.type.tensor_type.HasField("shape"):
             raise InputError(f"the input {first.name!r} has no shape; give it one before the export")
