@@ -40,7 +40,6 @@ class Program:
     values: dict[str, Value] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)  # of everything stored, by name
     norm_calls: list[Node] = field(default_factory=list)  # functions whose names say that they normalize
-    results: set[str] = field(default_factory=set)  # what the graph gives out
 
     def readers(self) -> dict[str, list[Node]]:
         """Who reads a value, once for every time; what the graph gives out is read by nobody here."""
@@ -70,7 +69,7 @@ def store(program: Program, name: str, tensor: Any) -> None:
 
 class _Builder:
     def __init__(self, model: Any, inputs: Mapping[str, Value], declared: Mapping[str, tuple[int, ...]]) -> None:
-        self.program = Program(values=dict(inputs), results={output.name for output in model.graph.output})
+        self.program = Program(values=dict(inputs))
         self.declared = declared
         self.versions = operator_sets(model.opset_import)
         self.functions = {(one.domain, one.name): one for one in model.functions}
