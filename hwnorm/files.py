@@ -46,12 +46,15 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
             _check_ours(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}."))
+        new, old = made / "new", made / "old"
         try:
-            _fill(made / "new", files)
+            _fill(new, files)
             if path.exists():
-                path.rename(made / "old")  # aside first: at no moment is there half a folder
-            (made / "new").rename(path)
+                path.rename(old)  # aside first: at no moment is there half a folder
+            new.rename(path)
         finally:
+            if old.exists() and not path.exists():  # the new one did not get there
+                old.rename(path)
             shutil.rmtree(made, ignore_errors=True)
     except OSError as fault:
         raise InputError(f"{path}: cannot be written: {fault.strerror or fault}") from None

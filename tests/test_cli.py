@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +21,7 @@ import pytest
 from hwnorm.cli import main
 from hwnorm.network.load import zoo_names
 from hwnorm.norms.catalog import CATALOG
+from hwnorm.report.table import Table
 
 ROOT = Path(__file__).parents[1]
 Golden = Callable[[str, str], None]
@@ -175,6 +179,17 @@ def test_warnings_go_to_stderr_and_leave_json_alone(run: Run) -> None:
 NETWORK = "input: [3, 4, 4]\nbatch: 2\nlayers:\n  - batch_norm\n"
 
 
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_warnings_come_in_the_order_of_the_network(run: Run, seed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever order sets have in this process."""
+    (run.folder / "mixed.yaml").write_text(NETWORK + "  - {group_norm: 3}\n  - layer_norm\n  - rms_norm\n")
+    monkeypatch.setenv("PYTHONHASHSEED", seed)
+    options = ["--norm", "as-is", "--device", "ecp5", "--lanes", "64", "--format", "json", "-q"]
+    warnings = json.loads(run.done("estimate", "mixed.yaml", *options))["warnings"]
+    told = [warning.split()[0] for warning in warnings if "extrapolated" in warning]
+    assert list(dict.fromkeys(told)) == ["l2", "group", "layer", "rms"]
+
+
 def test_a_file_in_the_folder_comes_first(run: Run) -> None:
     (run.folder / "resnet110.yaml").write_text(NETWORK)
     for name in ("resnet110.yaml", "resnet110", "./resnet110.yaml"):
@@ -312,6 +327,24 @@ def test_an_internal_fault_is_one_line_too(monkeypatch: pytest.MonkeyPatch, caps
         main(["doctor", "--debug"])
 
 
+def test_what_runs_is_told_once_however_often_a_program_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(3):
+        assert main(["estimate", "lenet5", "-v"]) == 0
+        assert capsys.readouterr().err.count("hwnorm: reading lenet5\n") == 1
+    assert logging.getLogger("hwnorm").handlers == []
+
+
+def test_quiet_is_silent_but_for_results(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def doctor_table() -> Table:
+        logging.getLogger("hwnorm").warning("takes a minute")
+        return Table(("column",), [["result"]])
+
+    monkeypatch.setattr("hwnorm.report.doctor.doctor_table", doctor_table)
+    for options, told in (([], "hwnorm: takes a minute\n"), (["-q"], "")):
+        assert main(["doctor", "--format", "csv", *options]) == 0
+        assert capsys.readouterr() == ("column\nresult\n", told)
+
+
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -417,6 +450,14 @@ def test_doctor(run: Run) -> None:
         assert "pyyaml" in run.done("doctor", "--format", form)
 
 
+def test_doctor_knows_every_package_that_hwnorm_asks_for(run: Run) -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [asked["optional-dependencies"][name] for name in ("onnx", "torch", "prove", "fast", "place", "sim")]
+    names = {re.split(r"[^\w-]", one)[0] for one in (*asked["dependencies"], *itertools.chain(*extras))}
+    rows = json.loads(run.done("doctor", "--format", "json"))
+    assert names - {row["package"] for row in rows} == set()
+
+
 def test_doctor_says_how_to_install_what_is_missing(run: Run) -> None:
     found = run("doctor", "--format", "json", without=OPTIONAL)
     rows = {row["package"]: row for row in json.loads(found.stdout)}
@@ -470,6 +511,8 @@ def test_both_directions_in_one_folder(run: Run) -> None:
         "l2_training_b8_p4_forward",
         "l2_training_b8_p4_backward",
     ]
+    assert run.done("simulate", "both", "-o", "told.txt") == ""
+    assert (run.folder / "told.txt").read_text() == checked.stdout
 
 
 @pytest.mark.parametrize(

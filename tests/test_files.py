@@ -81,3 +81,23 @@ def test_a_folder_takes_the_place_of_one_of_ours_only(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds notes\.txt, which hwnorm did not write"):
         write_folder(tmp_path / "made", mine)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "theirs"]
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), PermissionError("not now")])
+def test_a_folder_stays_where_another_cannot_take_its_place(
+    fault: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = b'{"schema": "hwnorm.manifest/1", "files": ["manifest.json"]}'
+    write_folder(tmp_path / "made", {"manifest.json": about})
+    rename = Path.rename
+
+    def broken(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise fault
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", broken)
+    with pytest.raises((KeyboardInterrupt, InputError)):
+        write_folder(tmp_path / "made", {"manifest.json": about + b" "})
+    assert [p.name for p in tmp_path.iterdir()] == ["made"]
+    assert (tmp_path / "made" / "manifest.json").read_bytes() == about

@@ -11,7 +11,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import hwnorm
 from hwnorm.cli import estimating, generating, measuring, simulating
@@ -34,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        _tell(options)
-        code: int = options.run(options)
+        with _told(options):
+            code: int = options.run(options)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -52,12 +53,17 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(f"internal fault, {type(fault).__name__}: {fault} (--debug shows where)", 1)
 
 
-def _tell(options: argparse.Namespace) -> None:
-    """With -v, what runs is told on stderr; modules say it through the logger."""
+@contextmanager
+def _told(options: argparse.Namespace) -> Iterator[None]:
+    """Warnings, unless -q, and with -v what runs, on stderr; modules say it through the logger."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("hwnorm: %(message)s"))
+    LOG.setLevel(logging.ERROR if options.quiet else logging.INFO if options.verbose else logging.WARNING)
     LOG.addHandler(handler)
-    LOG.setLevel(logging.INFO if options.verbose else logging.WARNING)
+    try:
+        yield
+    finally:  # a program that calls main again has perhaps another stderr
+        LOG.removeHandler(handler)
 
 
 def _fail(message: str, code: int) -> int:

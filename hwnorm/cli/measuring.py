@@ -70,14 +70,16 @@ def _kept_apart(group: argparse._ArgumentGroup) -> dict[str, Any]:
 
 def _designs(options: argparse.Namespace) -> list[Design]:
     """Of the folder or the file, or of the options of gen-rtl."""
-    from hwnorm.synth.design import Design, designs
+    from hwnorm.synth.design import Design, design_of
 
     given = {name: value for name, value in vars(options).items() if name in options.choices}
     if options.path is not None:
         if given:
             names = ", ".join("--" + name.replace("_", "-") for name in given)
             options.parser.error(f"{names}: of a design to be generated, and {options.path} is one already")
-        return designs(options.path, options.top)
+        if options.path.is_dir():
+            return [design_of(file, options.top or file.stem) for file in _engines(options.path)]
+        return [design_of(options.path, options.top)]
     if options.top is not None:
         options.parser.error("--top is of a Verilog file: say which")
     from hwnorm.rtl import verilog
@@ -90,6 +92,28 @@ def _designs(options: argparse.Namespace) -> list[Design]:
     return [
         Design(verilog.text(EngineBlock(design.plan, name), name), name, f"{name}.v") for name, design in found.items()
     ]
+
+
+def _engines(folder: Path) -> list[Path]:
+    """The Verilog of the engines in a generated folder."""
+    files = {part: part / "rtl" / f"{about['name']}.v" for part, about in _rtl(folder)}
+    for part, file in files.items():
+        if not file.is_file():
+            raise InputError(f"{part}: rtl/{file.name} is missing; make the folder again")
+    return [*files.values()]
+
+
+def _rtl(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The manifests of a generated folder; InputError where one is of no Verilog."""
+    from hwnorm.bundle import manifest
+
+    found = manifest.read(folder)
+    for path, about in found:
+        if about["kind"] != "rtl":
+            raise InputError(f"{path}: a folder of kind {about['kind']!r} has no Verilog; hwnorm gen-rtl makes one")
+        if not about["name"].isidentifier():
+            raise InputError(f"{path / 'manifest.json'}: 'name' is no name; make the folder again")
+    return found
 
 
 def _synth(options: argparse.Namespace) -> int:
@@ -128,7 +152,6 @@ def _synth_asic(options: argparse.Namespace) -> int:
 
 
 def _power(options: argparse.Namespace) -> int:
-    from hwnorm.bundle import manifest
     from hwnorm.check.folder import check_manifest
     from hwnorm.check.power import power
     from hwnorm.gates import Delay
@@ -136,9 +159,7 @@ def _power(options: argparse.Namespace) -> int:
 
     delays = (Delay.ZERO,) if options.delay == "zero" else (Delay.ZERO, Delay.UNIT)
     found = []
-    for path, about in manifest.read(options.folder):
-        if about["kind"] != "rtl":
-            raise InputError(f"{path}: a folder of kind {about['kind']!r} has no Verilog; hwnorm gen-rtl makes one")
+    for path, about in _rtl(options.folder):
         folder = check_manifest(path, about)
         told = steps(options, f"{folder.name}, {options.liberty}")
         found.append(power(folder, options.liberty, options.clock_mhz, delays, options.seed, told=told))

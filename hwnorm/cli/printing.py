@@ -45,7 +45,7 @@ def steps(options: argparse.Namespace, title: str) -> Callable[[int, int, str], 
 
 
 def line(options: argparse.Namespace) -> Callable[[str], None]:
-    """A line on stderr that says what runs, where somebody is watching; else the log does."""
+    """A line on stderr that says what runs, where somebody is watching; the log has it in any case."""
     watched = sys.stderr.isatty() and not options.quiet
 
     def told(what: str) -> None:

@@ -77,7 +77,7 @@ def stage_amounts(stage: StagePlan, results: bool) -> Amounts:
                     times.update(at + event for event in timing.events.values())
                     serial = isinstance(cell.param, Multiplier)
                     formats = [standing[0].format] if serial else [a.format for a in cell.args]
-                found.update(unit_amounts(cell.param, formats, timing is not None))
+                found.update(unit_amounts(cell.param, formats))
                 for arg in standing:
                     stand(arg)
             case Kind.LEFT | Kind.RIGHT:

@@ -21,8 +21,8 @@ from hwnorm.units import (
 Amounts = Counter[str]
 
 
-def unit_amounts(unit: Any, formats: list[Format], serial: bool) -> Amounts:
-    """``formats`` of its operands, of a multiplier only the factor's; ``serial``: it reads bit by bit."""
+def unit_amounts(unit: Any, formats: list[Format]) -> Amounts:
+    """``formats`` of its operands, of a multiplier only the factor's."""
     match unit:
         case Multiplier():
             return Amounts(multiplier=1, multiplier_bits=formats[0].width)

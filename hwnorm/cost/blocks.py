@@ -52,7 +52,8 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """``cells`` RAM cells of a kind, behind ``selected`` bits of multiplexers, ``selects`` gates in front."""
+    """``cells`` RAM cells of a kind, in ``ways`` that ``selected`` bits of multiplexers choose from; of what is no RAM
+    its ``bits``."""
 
     kind: str  # block, distributed, macro, registers
     cells: int
@@ -153,10 +154,6 @@ def sliced(family: Family, a: int, b: int, product: int = 0) -> Sliced:
             rest = sliced(family, last, narrow, narrow + last)
             return Sliced(count * each.blocks + rest.blocks, count * each.soft + rest.soft)
     return Sliced(1, 0)
-
-
-def multipliers(family: Family, a: int, b: int, product: int = 0) -> int:
-    return sliced(family, a, b, product).blocks
 
 
 def product_slices(cell: Cell, family: Family) -> Iterator[tuple[int, int, Sliced]]:

@@ -41,9 +41,6 @@ class Device:
     operations: dict[str, dict[str, Any]]
     memory: dict[str, dict[str, Any]]
 
-    def has(self, operation: str) -> bool:
-        return operation in self.operations
-
     def cost(self, operation: str, quantity: str, widths: tuple[int, ...] = ()) -> Figure:
         """Of one operation on operands of these widths; InputError where the device does not say."""
         entry = self.operations.get(operation)

@@ -139,7 +139,8 @@ def estimate(
     results = []
     for name in names:
         placed = place(network, name, size, sampling_ratio)
-        counted = {norm: _counted(norm, placed, phase, bits, machine) for norm in {p.norm.name for p in placed}}
+        standing = dict.fromkeys(p.norm.name for p in placed)  # in the network's order: warnings are told in it
+        counted = {norm: _counted(norm, placed, phase, bits, machine) for norm in standing}
         built = _hardware(fabric, counted)
         own = machine
         if built and CLOCK in built.figures and clock_mhz is None:

@@ -28,7 +28,7 @@ class Figure:
     error_pct: float | None = None
 
     def __add__(self, other: Figure) -> Figure:
-        return Figure(self.value + other.value, weakest(self.origin, other.origin), self.error_pct or other.error_pct)
+        return Figure(self.value + other.value, *least_sure(self, other))
 
     def times(self, factor: float) -> Figure:
         return Figure(self.value * factor, self.origin, self.error_pct)
@@ -36,6 +36,13 @@ class Figure:
     def to_dict(self) -> dict[str, Any]:
         found: dict[str, Any] = {"value": self.value, "origin": self.origin.value}
         return found if self.error_pct is None else {**found, "error_pct": self.error_pct}
+
+
+def least_sure(*figures: Figure) -> tuple[Origin, float | None]:
+    """Of what is made of these: the weakest origin, and the largest error, None where one is not known."""
+    errors = [figure.error_pct for figure in figures]
+    known = [error for error in errors if error is not None]
+    return weakest(*(figure.origin for figure in figures)), max(known) if len(known) == len(errors) else None
 
 
 def weakest(*origins: Origin) -> Origin:

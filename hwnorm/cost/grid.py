@@ -48,8 +48,6 @@ def grid(
     lanes: Sequence[int],
     elements: Sequence[int],
     groups: Sequence[int] = (1,),
-    form: str | None = None,
-    external: bool = False,
 ) -> Grid:
     """Engines for groups of up to the longest of ``elements``, each at its own fitted clock."""
     fabric = find_fabric(device) if isinstance(device, str) else device
@@ -62,9 +60,9 @@ def grid(
     measured, cycles = np.zeros(shape[:2], bool), np.zeros(shape, np.int64)
     length, many = np.array(elements)[:, None], np.array(groups)[None, :]
     for i, width in enumerate(bits):
-        engine = Engine(norm, width, max_elements=max(elements), form=form)
+        engine = Engine(norm, width, max_elements=max(elements))
         for j, number in enumerate(lanes):
-            design = Design(engine, direction, number, external)
+            design = Design(engine, direction, number)
             built = fabric.built(design)
             measured[i, j] = not built.outside
             for name, figure in built.figures.items():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hwnorm.cost.cells import Energy
 from hwnorm.cost.fabric import Fabric
-from hwnorm.cost.figure import Figure, weakest
+from hwnorm.cost.figure import Figure, least_sure
 from hwnorm.cost.quantities import CLOCK, ENERGY
 from hwnorm.rtl.design import Design
 
@@ -56,6 +56,5 @@ def hardware(fabric: Fabric, designs: Iterable[Design]) -> Hardware:
 
 def _joined(quantity: str, a: Figure, b: Figure) -> Figure:
     """A sum, or the slower clock; as sure as the less sure one."""
-    error = None if a.error_pct is None or b.error_pct is None else max(a.error_pct, b.error_pct)
     value = min(a.value, b.value) if quantity == CLOCK else a.value + b.value
-    return replace(a, value=value, origin=weakest(a.origin, b.origin), error_pct=error)
+    return Figure(value, *least_sure(a, b))

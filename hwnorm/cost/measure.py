@@ -130,7 +130,7 @@ def unit_points(target: Target, widths: tuple[int, ...], told: Told) -> list[dic
         text, top = case.text, re.findall(r"^module (\w+)", case.text, re.MULTILINE)[-1]
         told(f"{case.kind}, {', '.join(str(f) for f in case.formats)}")
         one = synthesise(text, top, target, 0, file_name="unit.v")
-        counts = unit_amounts(case.unit, list(case.formats), case.serial)
+        counts = unit_amounts(case.unit, list(case.formats))
         measured = {"lut": one.resources.lut, "ff": one.resources.ff}
         found.append({"kind": case.kind, "amounts": dict(counts), "measured": measured})
     return found

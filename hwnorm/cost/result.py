@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from hwnorm.cost.device import Device
-from hwnorm.cost.figure import Figure, Origin, weakest
+from hwnorm.cost.figure import Figure, Origin, least_sure, weakest
 from hwnorm.cost.hardware import Hardware
 from hwnorm.cost.paper import PaperCost, paper_cost
 from hwnorm.cost.placement import Placed
@@ -139,9 +139,7 @@ class Result:
                 energy, figure = built.energies[p.norm.name, direction]
                 pj += energy.pj(one.clocked, beats, p.groups)
                 figures.append(figure)
-        errors = [f.error_pct for f in figures]
-        error = None if None in errors else max(e for e in errors if e is not None)
-        return {"energy_j": Figure(pj * 1e-12, weakest(*(f.origin for f in figures)), error)}
+        return {"energy_j": Figure(pj * 1e-12, *least_sure(*figures))}
 
     def _energy(self, device: Device, passes: list[Pass]) -> dict[str, Figure]:
         arithmetic = Figure(0.0, Origin.CITED)

@@ -14,6 +14,8 @@ from hwnorm.cost.fabric import Fabric
 from hwnorm.cost.measure import Point, Told, measure_all
 from hwnorm.cost.quantities import CLOCK, EXACT, QUANTITIES
 
+PLACED = 5  # one of so many: a placement takes longer than a synthesis
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -33,13 +35,13 @@ class Checked:
 
 
 def validate(
-    fabric: Fabric, seeds: int, told: Told, count: int | None = None, placed: int = 5, jobs: int | None = None
+    fabric: Fabric, seeds: int, told: Told, count: int | None = None, jobs: int | None = None
 ) -> list[Checked]:
-    """Synthesises the held-out engines, one of ``placed`` with placements of so many seeds, as well as wide ones."""
+    """Synthesises the held-out engines, one of ``PLACED`` with placements of so many seeds, as well as wide ones."""
     target = modelled(fabric.target)
     plans = plans_of(target)
     experiments = checked_on(plans)[:count]
-    chosen = {*experiments[::placed]} if target.placer and fabric.path else set()
+    chosen = {*experiments[::PLACED]} if target.placer and fabric.path else set()
     wide = wide_engines(plans.checked_wide) if chosen else []
     points = measure_all([*experiments, *wide], target, lambda e: seeds if e in {*chosen, *wide} else 0, told, jobs)
     return [_checked(fabric, point) for point in points]

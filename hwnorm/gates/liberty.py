@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,13 +83,7 @@ class Library:
 
     @classmethod
     def from_file(cls, path: Path | str) -> Library:
-        path = Path(path)
-        try:
-            data = path.read_bytes()
-            text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", "replace")
-        except (OSError, EOFError) as fault:
-            raise InputError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
-        return cls.from_text(text, str(path))
+        return cls.from_text(text_of(Path(path)), str(path))
 
     @classmethod
     def from_text(cls, text: str, origin: str = "liberty") -> Library:
@@ -102,6 +97,15 @@ class Library:
         wires = [group for group in top.of("wire_load") if group.arguments[:1] == (default,)]
         wire = _wire_load(wires[0], units, origin) if wires else WireLoad(0.0, 0.0, 0.0, ())
         return cls(top.arguments[0], {cell.name: cell for cell in cells}, units, voltage, templates, wire)
+
+
+def text_of(path: Path) -> str:
+    """Of a Liberty file, compressed or not; InputError where it cannot be read."""
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error) as fault:
+        raise InputError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
 
 
 def _units(top: Group, origin: str) -> Units:

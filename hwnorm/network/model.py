@@ -42,7 +42,6 @@ class Layer:
     channel_groups: int = 1  # of group norm: channels that share a statistic are channels / channel_groups
     scale: bool = True  # has a gamma
     shift: bool = True  # has a beta
-    activation: str | None = None  # what directly follows, where the reader knows it: "relu", "sign", ...
 
     @property
     def elements_per_sample(self) -> int:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeVar
 
 from hwnorm.errors import InputError
 
+Key = TypeVar("Key")
 _OWN_DOMAIN = ("", "ai.onnx")
 _FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS = 1, 2, 3, 4, 5, 6, 7  # AttributeProto.AttributeType
 
@@ -73,9 +76,6 @@ class Node:
     def graph(self, key: str) -> Any | None:
         attribute = self._attribute(key, _GRAPH, "a graph")
         return None if attribute is None else attribute.g
-
-    def subgraphs(self) -> list[Any]:
-        return [graph for attribute in self.attributes.values() for graph in subgraphs_of(attribute)]
 
 
 def subgraphs_of(attribute: Any) -> list[Any]:
@@ -148,21 +148,25 @@ def _sorted(protos: list[Any], prefix: str) -> list[Any]:
     makers = {output: at for at, proto in enumerate(protos) for output in proto.output if output}
     if all(makers.get(value, -1) < at for at, proto in enumerate(protos) for value in proto.input if value):
         return protos
-    waiting = [{makers[value] for value in proto.input if value in makers} for proto in protos]
-    readers: list[list[int]] = [[] for _ in protos]
-    for at, makers_of in enumerate(waiting):
-        for maker in makers_of:
-            readers[maker].append(at)
-    ready = [at for at, makers_of in enumerate(waiting) if not makers_of]
-    order: list[Any] = []
-    for at in ready:  # grows while it is walked
-        order.append(protos[at])
-        for reader in readers[at]:
-            waiting[reader].discard(at)
-            if not waiting[reader]:
-                ready.append(reader)
+    order = topological(
+        {at: [makers[value] for value in proto.input if value in makers] for at, proto in enumerate(protos)}
+    )
     if len(order) < len(protos):
-        stuck = next(proto for proto, makers_of in zip(protos, waiting, strict=True) if makers_of)
+        stuck = protos[min(set(range(len(protos))) - set(order))]
         name = prefix + (stuck.name or next(iter(stuck.output), "") or stuck.op_type)
         raise InputError(f"the graph has a cycle: node {name!r} ({stuck.op_type}) needs its own result")
+    return [protos[at] for at in order]
+
+
+def topological(needs: Mapping[Key, Iterable[Key]]) -> list[Key]:
+    """Each key behind those that it needs, all of which are keys; without those that are in a cycle or need one."""
+    sorter = TopologicalSorter[Key](dict.fromkeys(needs, ()))  # all keys first: among those that may come, their order
+    for key, needed in needs.items():
+        sorter.add(key, *needed)
+    with suppress(CycleError):
+        sorter.prepare()
+    order: list[Key] = []
+    while ready := sorter.get_ready():
+        order += ready
+        sorter.done(*ready)
     return order

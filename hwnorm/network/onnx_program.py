@@ -17,7 +17,7 @@ import numpy as np
 from hwnorm.errors import InputError
 from hwnorm.network.norm_shapes import check_shape, looks_like_norm
 from hwnorm.network.onnx_folding import Data, NotFoldedError, fold, tensor_data
-from hwnorm.network.onnx_graph import Node, expanded, operator_sets, scope, subgraphs_of
+from hwnorm.network.onnx_graph import Node, expanded, operator_sets, scope, subgraphs_of, topological
 from hwnorm.network.onnx_shapes import output_shapes
 from hwnorm.network.onnx_values import Shapes, UnknownShapeError, Value
 
@@ -40,7 +40,6 @@ class Program:
     values: dict[str, Value] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)  # of everything stored, by name
     norm_calls: list[Node] = field(default_factory=list)  # functions whose names say that they normalize
-    results: set[str] = field(default_factory=set)  # what the graph gives out
 
     def readers(self) -> dict[str, list[Node]]:
         """Who reads a value, once for every time; what the graph gives out is read by nobody here."""
@@ -70,7 +69,7 @@ def store(program: Program, name: str, tensor: Any) -> None:
 
 class _Builder:
     def __init__(self, model: Any, inputs: Mapping[str, Value], declared: Mapping[str, tuple[int, ...]]) -> None:
-        self.program = Program(values=dict(inputs), results={output.name for output in model.graph.output})
+        self.program = Program(values=dict(inputs))
         self.declared = declared
         self.versions = operator_sets(model.opset_import)
         self.functions = {(one.domain, one.name): one for one in model.functions}
@@ -92,23 +91,16 @@ class _Builder:
 
     def _check_functions(self, graph: Any) -> None:
         """Refuses functions in a ring, and those that would be written out into too many nodes."""
-        callers: dict[tuple[str, str], list[tuple[str, str]]] = {key: [] for key in self.functions}
-        waiting = dict.fromkeys(self.functions, 0)
-        sizes = {key: len(one.node) for key, one in self.functions.items()}
-        for key, one in self.functions.items():
-            for called in ((node.domain, node.op_type) for node in one.node):
-                if called in callers:
-                    callers[called].append(key)
-                    waiting[key] += 1
-        ready = [key for key, count in waiting.items() if not count]
-        for key in ready:  # grows while it is walked
-            for caller in callers[key]:
-                sizes[caller] += sizes[key]
-                waiting[caller] -= 1
-                if not waiting[caller]:
-                    ready.append(caller)
-        if len(ready) < len(waiting):
-            raise InputError(f"the function {min(key for key, count in waiting.items() if count)[1]!r} calls itself")
+        called = {
+            key: [name for node in one.node if (name := (node.domain, node.op_type)) in self.functions]
+            for key, one in self.functions.items()
+        }
+        order = topological(called)
+        if len(order) < len(called):
+            raise InputError(f"the function {min(called.keys() - set(order))[1]!r} calls itself")
+        sizes: dict[tuple[str, str], int] = {}
+        for key in order:
+            sizes[key] = len(self.functions[key].node) + sum(sizes[name] for name in called[key])
         if sum(sizes.get((node.domain, node.op_type), 1) for node in graph.node) > _MOST_NODES:
             raise InputError(f"the graph has more than {_MOST_NODES} nodes once its functions are written out")
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hwnorm.errors import InputError
 from hwnorm.network.model import Layer, Network
 from hwnorm.network.norm_shapes import check_shape
-from hwnorm.network.onnx_activations import ACTIVATIONS, activation_after
 from hwnorm.network.onnx_file import read_model
 from hwnorm.network.onnx_graph import Node
 from hwnorm.network.onnx_norms import NormFinder
@@ -25,6 +23,11 @@ from hwnorm.network.onnx_values import Value
 from hwnorm.network.onnx_weights import macs, parameters
 
 _WEIGHT_NAME = re.compile(r"[./](weight|bias|gamma|beta|running_mean|running_var|num_batches_tracked)$")
+
+_ACTIVATIONS = frozenset(
+    {"Relu", "Sign", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Gelu", "Mish", "Swish"}
+    | {"Softplus", "Softsign", "HardSigmoid", "HardSwish", "Clip"}
+)
 
 _EXPORT = (
     "export it with torch.onnx.export(..., training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False, "
@@ -50,18 +53,13 @@ def _network(path: Path, model: Any, batch: int | None) -> Network:
     inputs = _Inputs(model.graph, batch)
     program = build(model, inputs.values, inputs.declared)
     finder = NormFinder(program, inputs.batch)
-    readers = program.readers()
-    layers = [
-        replace(layer, activation=activation_after(program, readers, output))
-        for layer, output in zip(finder.layers, finder.outputs, strict=True)
-    ]
-    folded = _fused(model.graph) or _folded_away(program, readers, finder.outputs, layers)
+    folded = _fused(model.graph) or _folded_away(program, program.readers(), finder.outputs, finder.layers)
     return Network(
         name=path.stem,
         source=str(path),
         input=inputs.sample,
         batch=batch or inputs.batch,
-        layers=tuple(layers),
+        layers=tuple(finder.layers),
         parameters=parameters(program, _neutral(program, finder)),
         macs=macs(program, inputs.batch),
         warnings=(*finder.warnings, *([folded] if folded else [])),
@@ -81,7 +79,7 @@ class _Inputs:
         if not data:
             raise InputError("the graph has no input that is no weight")
         self._symbol, self.batch = "", batch or 1
-        self._find_batch(data, batch)
+        self._find_batch(data)
         self.values: dict[str, Value] = {}
         for one in given:
             if not one.type.HasField("tensor_type"):
@@ -96,7 +94,7 @@ class _Inputs:
         self.sample = (self.values[data[0].name].shape or (self.batch,))[1:]
         self.declared = dict(self._declared([*graph.value_info, *graph.output]))
 
-    def _find_batch(self, data: list[Any], batch: int | None) -> None:
+    def _find_batch(self, data: list[Any]) -> None:
         first = data[0]
         if not first.type.tensor_type.HasField("shape"):
             raise InputError(f"the input {first.name!r} has no shape; give it one before the export")
@@ -190,7 +188,7 @@ def _folded_away(
         if value.shape is not None and all(size == 1 for size in value.shape[2:]):
             continue  # a gate on pooled channels
         convolutions += 1
-        followed = any(one.op in ACTIVATIONS or one.op == "Clip" for one in readers.get(node.outputs[0], []))
+        followed = any(one.op in _ACTIVATIONS for one in readers.get(node.outputs[0], []))
         biased += bool(node.input(2)) and (followed or not layers) and not _reaches(node.outputs[0], readers, normed)
     if not biased or (layers and (biased < 3 or 4 * biased < convolutions)):
         return None

@@ -209,13 +209,10 @@ _COUNT = Option(Want.COUNT, required=True)
 _COUNTS = Option(Want.COUNTS, required=True)
 _POOL = {"kernel": _COUNTS, "stride": Option(Want.COUNTS), "padding": Option(Want.NATURALS)}
 
-ACTIVATIONS = frozenset(
-    {"relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softmax", "softplus"}
-    | {"hard_swish", "hard_sigmoid", "sign", "ternary"}
+ELEMENTWISE = (  # nothing of them is counted
+    *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softmax", "softplus"),
+    *("hard_swish", "hard_sigmoid", "sign", "ternary", "identity", "dropout"),
 )
-
-TRANSPARENT = ACTIVATIONS | {"identity", "dropout"}
-"""Behind a norm these leave open that an activation directly follows; an activation then closes it."""
 
 OPERATORS: dict[str, Operator] = {
     "conv": Operator(
@@ -255,5 +252,5 @@ OPERATORS: dict[str, Operator] = {
     "instance_norm": _norm_operator("instance_norm", scale=True, shift=True),
     "shifted_relu": _norm_operator("shifted_relu", scale=False, shift=False),
     "constant_scale": _norm_operator("constant_scale", scale=False, shift=False),
-    **{word: Operator(_same) for word in sorted(TRANSPARENT)},
+    **{word: Operator(_same) for word in sorted(ELEMENTWISE)},
 }

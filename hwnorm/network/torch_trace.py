@@ -9,7 +9,7 @@ Meta tensors hold no numbers; all of them are kept until the end, so that an ``i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, cast
 
@@ -24,16 +24,6 @@ from hwnorm.network.norm_shapes import channel_layer, looks_like_norm, vector_la
 from hwnorm.network.pieces import Found, Pieces
 from hwnorm.network.torch_pieces import feed, is_renaming
 
-ACTIVATIONS = {
-    "relu": "relu", "relu_": "relu", "sign": "sign", "sgn": "sign", "leaky_relu": "leaky_relu",
-    "leaky_relu_": "leaky_relu", "prelu": "prelu", "sigmoid": "sigmoid", "tanh": "tanh", "elu": "elu", "elu_": "elu",
-    "selu": "selu", "celu": "celu", "gelu": "gelu", "mish": "mish", "silu": "silu", "softplus": "softplus",
-    "softsign": "softsign", "hardsigmoid": "hardsigmoid", "hardswish": "hardswish", "relu6": "relu6",
-}  # fmt: skip
-
-_LIMITED = ("hardtanh", "hardtanh_", "clamp", "clip")  # activations by their limits
-_LIMITS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hardtanh"}
-
 # Norm functions: where each takes its weight and bias, in torch.nn.functional and in torch itself.
 _NORMS = {
     "batch_norm": ((3, 4), (1, 2)),
@@ -47,16 +37,6 @@ _NORMS = {
 _NOT_COUNTED = ("local_response_norm", "normalize")
 
 _PASSING_CLASSES = ("normalize", "normalizer", "denormalize")  # of images, by fixed numbers: no layer of a network
-
-
-@dataclass(slots=True)
-class _Use:
-    """One function that reads the output of a norm."""
-
-    name: str
-    reads: tuple[Hashable, ...]
-    out: Hashable
-    activation: str | None
 
 
 @dataclass(slots=True)
@@ -93,7 +73,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         self.batch = batch
         self.inside = False  # a norm function is running
         self.pieces = Pieces(self._parameter, self._scalar)
-        self.found: list[tuple[Layer, Hashable] | Found] = []
+        self.found: list[Layer | Found] = []
         self.not_counted: list[tuple[str, Hashable]] = []
         self._path: list[str] = []
         self._norm_path: list[str] = []
@@ -103,8 +83,6 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         self._versions: dict[int, int] = {}
         self._tensors: dict[Hashable, Any] = {}
         self._stored: set[Hashable] = set()
-        self._alias: dict[Hashable, Hashable] = {}
-        self._uses: dict[Hashable, list[_Use]] = {}
 
     # Names of tensors: a tensor changed in place is another value.
 
@@ -196,17 +174,10 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             self._stored |= {self.key(value) for value in results}
             return out
         in_place = any(out is value for value in tensors)
-        renaming = is_renaming(name) or (name == "__get__" and out is not tensors[0])
-        if in_place and renaming:
+        if in_place and is_renaming(name):
             return out
         operands = [self.key(value) for value in args]
         outs = [self._changed(out)] if in_place else [self.key(value) for value in results]
-        if renaming:
-            self._alias[outs[0]] = self._alias.get(keys[0], keys[0])
-        else:
-            use = _Use(name, tuple(self._alias.get(key, key) for key in keys), outs[0], _activation(name, args, kwargs))
-            for key in use.reads:
-                self._uses.setdefault(key, []).append(use)
         before = len(self.pieces.found)
         feed(self.pieces, name, args, kwargs, operands, outs, results)
         for norm in self.pieces.found[before:]:
@@ -225,16 +196,14 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         if self._is_stored(source):  # weights that are normalized before they are used
             self._stored |= {self.key(value) for value in _flat(out) if isinstance(value, torch.Tensor)}
             return out
-        self._uses.setdefault(self._alias.get(source, source), []).append(_Use(name, (source,), None, None))
-        first = out if isinstance(out, torch.Tensor) else out[0]
         if name in _NOT_COUNTED:
             self.not_counted.append((self._name(name), source))
             if name == "normalize" and _argument(args, kwargs, 1, "p", 2.0) == 2:
                 axis = int(_argument(args, kwargs, 2, "dim", 1))
-                self.pieces.unit(self.key(first), source, tuple(x.shape), (axis % x.dim(),))
+                self.pieces.unit(self.key(out), source, tuple(x.shape), (axis % x.dim(),))
         else:
-            layer = self._layer(name, getattr(func, "__module__", None) == "torch.nn.functional", x, args, kwargs)
-            self.found.append((layer, self.key(first)))
+            functional = getattr(func, "__module__", None) == "torch.nn.functional"
+            self.found.append(self._layer(name, functional, x, args, kwargs))
         return out
 
     def _layer(self, function: str, functional: bool, x: Any, args: Any, kwargs: Any) -> Layer:
@@ -257,10 +226,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
                 return vector_layer(name, cast(Any, kind), shape, axes, self.batch, **affine)
 
     def result(self) -> Trace:
-        layers = []
-        for one in self.found:
-            layer, output = (one.layer(self.batch), one.output) if isinstance(one, Found) else one
-            layers.append(replace(layer, activation=self._activation_after(output)))
+        layers = [one.layer(self.batch) if isinstance(one, Found) else one for one in self.found]
         counted = {one.source for one in self.found if isinstance(one, Found)}
         warnings = [
             f"{name!r} was not counted: it trains nothing and keeps no statistics"
@@ -268,16 +234,6 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             if source not in counted
         ]
         return Trace(layers, warnings)
-
-    def _activation_after(self, output: Hashable) -> str | None:
-        uses = self._uses.get(self._alias.get(output, output), [])
-        if len(uses) == 1:
-            return uses[0].activation
-        if len(uses) == 2 and {use.name for use in uses} == {"sigmoid", "mul"}:
-            gate, product = sorted(uses, key=lambda use: use.name, reverse=True)
-            if gate.out in product.reads and len(self._uses.get(gate.out, [])) == 1:
-                return "silu"
-        return None
 
 
 def _flat(value: Any) -> list[Any]:
@@ -290,15 +246,6 @@ def _flat(value: Any) -> list[Any]:
 
 def _argument(args: Sequence[Any], kwargs: dict[str, Any], position: int, name: str, default: Any) -> Any:
     return args[position] if position < len(args) else kwargs.get(name, default)
-
-
-def _activation(name: str, args: Any, kwargs: Any) -> str | None:
-    if name not in _LIMITED:
-        return ACTIVATIONS.get(name)
-    tanh = name.startswith("hard")
-    low = _argument(args, kwargs, 1, "min_val" if tanh else "min", -1.0 if tanh else None)
-    high = _argument(args, kwargs, 2, "max_val" if tanh else "max", 1.0 if tanh else None)
-    return _LIMITS.get((low, high))
 
 
 class _Products(TorchDispatchMode):  # type: ignore[misc]

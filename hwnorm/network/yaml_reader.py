@@ -14,7 +14,7 @@ from hwnorm.errors import InputError
 from hwnorm.network.expressions import BadExpression, Number
 from hwnorm.network.joins import JOINS
 from hwnorm.network.model import Layer, Network
-from hwnorm.network.operators import ACTIVATIONS, OPERATORS, TRANSPARENT, Option, Result, Want
+from hwnorm.network.operators import OPERATORS, Option, Result, Want
 from hwnorm.network.sections import Finder, Sections, read_sections
 from hwnorm.network.shapes import DoesNotFit, Shape, bounded
 from hwnorm.network.steps import CHANNELS, Grammar, Signature, Step
@@ -36,14 +36,6 @@ def read_about(path: Path) -> str:
     """The one line that the file at ``path`` says of itself; empty where it says nothing."""
     about = read_nodes(path, path.name).entries.get("about")
     return about.text if isinstance(about, Scalar) else ""
-
-
-@dataclass(slots=True)
-class _Data:
-    """What flows: a shape, and the norm it comes straight out of, for the activation that may follow."""
-
-    shape: Shape
-    norm: int | None = None
 
 
 @dataclass(slots=True)
@@ -100,24 +92,24 @@ class _Run:
             bounded(shape)
         except DoesNotFit as error:
             raise fault(self.input.node, f"'input': {error}") from None
-        self._run(self.body, _Data(shape), _Scope(dict(self.variables)))
+        self._run(self.body, shape, _Scope(dict(self.variables)))
         batch: int = self.batch.value(self.variables)
         return Network(name, source, shape, batch, tuple(self.layers), self.parameters, self.macs)
 
-    def _run(self, steps: tuple[Step, ...], data: _Data, scope: _Scope) -> _Data:
+    def _run(self, steps: tuple[Step, ...], shape: Shape, scope: _Scope) -> Shape:
         self.depth += 1
         for step in steps:
             if self.depth > MAX_DEPTH:
                 raise _fault(step, f"more than {MAX_DEPTH} blocks and lists within each other")
-            data = self._step(step, data, scope)
+            shape = self._step(step, shape, scope)
         self.depth -= 1
-        return data
+        return shape
 
-    def _step(self, step: Step, data: _Data, scope: _Scope) -> _Data:
+    def _step(self, step: Step, shape: Shape, scope: _Scope) -> Shape:
         """A step with its ``when`` and its ``times``; one that is passed by counts as one that is done."""
         times: int = 1
         if step.when is not None or step.times is not None:
-            scope.variables[CHANNELS] = data.shape[0]
+            scope.variables[CHANNELS] = shape[0]
             if step.when is not None and not step.when.value(scope.variables):
                 times = 0
             elif step.times is not None:
@@ -126,44 +118,38 @@ class _Run:
         if self.steps > MAX_STEPS:
             raise _fault(step, f"more than {MAX_STEPS} steps in all, with every 'times' carried out")
         for _ in range(times):
-            data = self._once(step, data, scope)
-        return data
+            shape = self._once(step, shape, scope)
+        return shape
 
-    def _once(self, step: Step, data: _Data, scope: _Scope) -> _Data:
+    def _once(self, step: Step, shape: Shape, scope: _Scope) -> Shape:
         word = step.word
         if word in self.blocks:
-            return self._block(step, data, scope)
+            return self._block(step, shape, scope)
         if word == "do":
-            return self._run(step.branches[0], data, scope)
+            return self._run(step.branches[0], shape, scope)
         try:
             if word in JOINS:
-                # each branch starts from the same data; a norm before them has no one activation that follows it
-                shapes = [self._run(branch, _Data(data.shape), scope).shape for branch in step.branches]
-                return self._add_up(JOINS[word](shapes), step, data, scope)
+                shapes = [self._run(branch, shape, scope) for branch in step.branches]
+                return self._add_up(JOINS[word](shapes), step, scope)
             operator = OPERATORS[word]
             options = {key: option.default for key, option in operator.options.items()}
             if step.arguments:
-                scope.variables[CHANNELS] = data.shape[0]
+                scope.variables[CHANNELS] = shape[0]
                 for key, argument in step.arguments.items():
                     options[key] = argument.value(scope.variables)
-            return self._add_up(operator.apply(data.shape, **options), step, data, scope)
+            return self._add_up(operator.apply(shape, **options), step, scope)
         except DoesNotFit as error:
             raise _fault(step, str(error)) from None
 
-    def _add_up(self, result: Result, step: Step, data: _Data, scope: _Scope) -> _Data:
+    def _add_up(self, result: Result, step: Step, scope: _Scope) -> Shape:
         """Counts what a step has, and passes its output on."""
         self.parameters += result.parameters
         self.macs += result.macs
         if result.layer is not None:
             self.layers.append(replace(result.layer, name=scope.label(step.word)))
-            return _Data(result.shape, len(self.layers) - 1)
-        if data.norm is not None and step.word in TRANSPARENT:
-            if step.word not in ACTIVATIONS:
-                return _Data(result.shape, data.norm)
-            self.layers[data.norm] = replace(self.layers[data.norm], activation=step.word)
-        return _Data(result.shape)
+        return result.shape
 
-    def _block(self, step: Step, data: _Data, scope: _Scope) -> _Data:
+    def _block(self, step: Step, shape: Shape, scope: _Scope) -> Shape:
         """The steps of a block, which see its parameters and the numbers of ``let``, and nothing of its user."""
         name = step.word
         if name in scope.blocks:
@@ -173,7 +159,7 @@ class _Run:
             raise _fault(step, f"more than {MAX_BLOCKS} blocks within each other")
         signature, body = self.blocks[name]
         variables = dict(self.variables)
-        scope.variables[CHANNELS] = variables[CHANNELS] = data.shape[0]
+        scope.variables[CHANNELS] = variables[CHANNELS] = shape[0]
         for parameter, default in signature.parameters.items():
             argument = step.arguments.get(parameter)
             try:
@@ -185,7 +171,7 @@ class _Run:
                 raise _fault(step, f"the default of {parameter!r}: {error}") from None
         inner = _Scope(variables, f"{scope.label(name)}.", {}, (*scope.blocks, name))
         try:
-            return self._run(body, data, inner)
+            return self._run(body, shape, inner)
         except InputError as error:
             if len(scope.blocks) > 2:  # the line would have no end; the outermost three lead there
                 raise

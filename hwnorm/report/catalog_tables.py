@@ -12,14 +12,14 @@ BITS = 8
 ELEMENTS = 1024  # only the widths of stored registers depend on it
 
 
-def norms_table(only: tuple[str, ...] = ()) -> Table:
+def norms_table() -> Table:
     """Training per group of m elements, formula and executed; sweeps and bits of the executed form."""
     columns = (
         *("norm", "form", "formula per element", "executed per element", "formula per group", "executed per group"),
         *("sweeps", "bits read", "bits written", "replay bits", "saved bits", "saved bits per group"),
         *("what it is", "citation"),
     )
-    rows = [row for name, norm in CATALOG.items() if not only or name in only for row in _rows(norm)]
+    rows = [row for norm in CATALOG.values() for row in _rows(norm)]
     notes = (
         f"Per group of training (folds: of inference), {BITS} bits, (s) and (v) per sampled and per virtual element "
         "alone.",

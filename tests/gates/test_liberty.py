@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hwnorm.errors import InputError
 from hwnorm.gates import Delay, Library, Netlist
 from hwnorm.gates.flow import run_script
 from hwnorm.gates.logic import function, value
+from hwnorm.synth.liberty_files import library
 
 
 def gate(name: str, area: float, text: str, pins: str, more: str = "") -> str:
@@ -164,3 +166,21 @@ def test_what_is_refused() -> None:
     for text in ("A +", "(A", "A)", "A ? B", "+A"):
         with pytest.raises(InputError, match="function"):
             function(text)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(lambda data: data[: len(data) // 2], id="cut"),
+        pytest.param(lambda data: data[:10] + b"\xff" * 9 + data[19:], id="no-deflate"),
+        pytest.param(lambda data: data[:-8] + bytes(8), id="wrong-sum"),
+    ],
+)
+def test_a_compressed_file(damaged: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path, data = tmp_path / "tiny.lib.gz", gzip.compress(LIBERTY.encode())
+    path.write_bytes(data)
+    assert Library.from_file(path) == Library.from_text(LIBERTY)
+    path.write_bytes(damaged(data))
+    for read in (Library.from_file, library):
+        with pytest.raises(InputError, match=r"tiny\.lib\.gz: cannot be read: "):
+            read(str(path))

@@ -328,36 +328,6 @@ def test_large_weights_are_left_in_the_file(tmp_path: Path) -> None:
     assert network.macs == 100_000_000
 
 
-# Activations.
-
-
-@pytest.mark.parametrize(
-    ("op", "extra", "word"),
-    [
-        ("Relu", {}, "relu"),
-        ("Sign", {}, "sign"),
-        ("LeakyRelu", {}, "leaky_relu"),
-        ("Clip", {"min": 0.0, "max": 6.0}, "relu6"),
-        ("Clip", {"min": 0.0, "max": 5.0}, None),
-        ("MaxPool", {"kernel_shape": [2, 2]}, None),
-    ],
-)
-def test_activation(tmp_path: Path, op: str, extra: dict[str, Any], word: str | None) -> None:
-    nodes = [node("BatchNormalization", BN, ["h"], "bn"), node(op, ["h"], ["y"], **extra)]
-    assert only(read(tmp_path, graph_of(nodes, {"x": ["N", 8, 6, 5]}, bn_vectors()), 9)).activation == word
-
-
-def test_activation_of_two_readers_is_none_but_silu(tmp_path: Path) -> None:
-    inputs = {"x": ["N", 8, 6, 5]}
-    first = node("BatchNormalization", BN, ["h"], "bn")
-    both = [first, node("Relu", ["h"], ["g"]), node("Add", ["h", "g"], ["y"])]
-    assert only(read(tmp_path, graph_of(both, inputs, bn_vectors()))).activation is None
-    silu = [first, node("Sigmoid", ["h"], ["g"]), node("Mul", ["h", "g"], ["y"])]
-    assert only(read(tmp_path, graph_of(silu, inputs, bn_vectors()))).activation == "silu"
-    out = [first, node("Relu", ["h"], ["y"])]
-    assert only(read(tmp_path, graph_of(out, inputs, bn_vectors(), ["y", "h"]))).activation is None
-
-
 # Functions and subgraphs.
 
 

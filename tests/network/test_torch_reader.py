@@ -21,7 +21,7 @@ def test_every_kind() -> None:
     assert (network.name, network.source, network.input, network.batch) == ("Kinds", "torch_odd:Kinds", (8, 6, 5), 3)
     bare = {"scale": False, "shift": False}
     assert network.layers == (
-        Layer("batch", "batch_norm", 8, 6, 5, activation="relu"),
+        Layer("batch", "batch_norm", 8, 6, 5),
         Layer("batch:2", "batch_norm", 8, 6, 5),
         Layer("sync", "batch_norm", 8, 6, 5),
         Layer("group", "group_norm", 8, 6, 5, channel_groups=4),
@@ -40,9 +40,9 @@ def test_every_kind() -> None:
 @pytest.mark.parametrize(
     ("name", "layers"),
     [
-        ("mlp", [Layer("1", "batch_norm", 10, activation="silu")]),
+        ("mlp", [Layer("1", "batch_norm", 10)]),
         ("CustomRMSNorm", [Layer("", "rms_norm", 5, 8, 6, shift=False)]),
-        ("INSTANCE", [Layer("1", "batch_norm", 4, 4, 3, activation="hardtanh")]),
+        ("INSTANCE", [Layer("1", "batch_norm", 4, 4, 3)]),
         ("Rates", [Layer(f"norms.{at}", "layer_norm", 5, 8, 6) for at in range(3)]),
         ("Tokens", [Layer(f"block.norm{at}", "layer_norm", 12, 7) for at in (1, 2)]),
         ("Large", [Layer("norm", "layer_norm", 400_000)]),

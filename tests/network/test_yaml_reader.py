@@ -1,4 +1,4 @@
-"""What a network file means: repeats, conditions, blocks, names, activations; and what is said of one that is wrong."""
+"""What a network file means: repeats, conditions, blocks, names; and what is said of one that is wrong."""
 
 from __future__ import annotations
 
@@ -97,29 +97,6 @@ def test_names_lead_to_the_layer() -> None:
         *("stage2.unit1.batch_norm1", "stage2.unit1.batch_norm2", "stage2.batch_norm1"),
         *("batch_norm2", "rms_norm1"),
     ]
-
-
-def test_the_activation_that_follows_is_kept() -> None:
-    network = read("""\
-        input: [4, 8, 8]
-        batch: 2
-        blocks:
-          norm: [batch_norm]
-        layers:
-          - batch_norm
-          - relu
-          - norm
-          - dropout
-          - silu
-          - gelu
-          - batch_norm
-          - {conv: 4, kernel: 1}
-          - relu
-          - batch_norm
-          - add: [identity, relu]
-          - batch_norm
-    """)
-    assert [layer.activation for layer in network.layers] == ["relu", "silu", None, None, None]
 
 
 def test_a_branch_starts_from_what_reaches_the_join() -> None:

@@ -9,56 +9,68 @@ from pathlib import Path
 
 import pytest
 
+from hwnorm.bundle.manifest import SCHEMA
 from hwnorm.cli import main
 from hwnorm.errors import InputError
-from hwnorm.synth.design import designs
+from hwnorm.synth.design import design_of
 
 COUNTER = "module {name}(input clk, output reg [7:0] n); always @(posedge clk) n <= n + 1; endmodule\n"
 
 
-def folder(path: Path, name: str, about: dict | None = None) -> Path:
+ABOUT = {
+    **{"schema": SCHEMA, "kind": "rtl", "norm": "l1", "form": "abs", "direction": "forward", "reciprocal": "divider"},
+    **{"bits": 8, "lanes": 4, "guard": 3, "vectors": {}},
+}
+
+
+def folder(path: Path, engine: str, **about: object) -> Path:
     (path / "rtl").mkdir(parents=True)
-    (path / "rtl" / f"{name}.v").write_text("// module none\n" + COUNTER.format(name=name))
-    (path / "manifest.json").write_text(json.dumps({"kind": "rtl", "name": name} if about is None else about))
+    (path / "rtl" / f"{engine}.v").write_text("// module none\n" + COUNTER.format(name=engine))
+    (path / "manifest.json").write_text(json.dumps({**ABOUT, "name": engine, **about}))
     return path
 
 
-def test_a_generated_folder_says_its_top(tmp_path: Path) -> None:
-    (found,) = designs(folder(tmp_path / "f", "l1_forward"))
-    assert (found.top, found.file_name) == ("l1_forward", "l1_forward.v")
-
-
-def test_a_folder_of_parts_is_several_designs(tmp_path: Path) -> None:
+def test_a_folder_of_parts_is_several_designs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for part in ("forward", "backward"):
         folder(tmp_path / part, f"l1_{part}")
-    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "parts", "parts": ["forward", "backward"]}))
-    assert [found.top for found in designs(tmp_path)] == ["l1_forward", "l1_backward"]
+    about = {"schema": SCHEMA, "kind": "parts", "parts": ["forward", "backward"]}
+    (tmp_path / "manifest.json").write_text(json.dumps(about))
+    assert main(["synth", str(tmp_path), "--target", "xilinx", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["results"]
+    assert [one["top"] for one in found] == ["l1_forward", "l1_backward"]
 
 
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        ({"kind": "hls", "name": "n"}, "kind 'hls' has no Verilog"),
-        ({"kind": "rtl", "name": "../n"}, "'name' is missing or no name"),
-        ({"kind": "rtl", "name": "other"}, r"rtl/other.v is missing"),
+        ({"kind": "hls"}, "f: a folder of kind 'hls' has no Verilog; hwnorm gen-rtl makes one"),
+        ({"name": "../n"}, "'name' is no name; make the folder again"),
+        ({"name": None}, "'name' is missing or no str; make the folder again"),
+        ({"name": "other"}, "f: rtl/other.v is missing; make the folder again"),
         ({"kind": "parts", "parts": ["../.."]}, "'parts' must name folders"),
-        ([], "not a manifest"),
+        ({"schema": "hwnorm.manifest/0"}, "not a manifest of this hwnorm"),
     ],
 )
-def test_a_wrong_folder(about: dict, message: str, tmp_path: Path) -> None:
-    folder(tmp_path / "f", "n", about)
-    with pytest.raises(InputError, match=message):
-        designs(tmp_path / "f")
+def test_a_wrong_folder(
+    about: dict[str, object], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder(tmp_path / "f", "n", **about)
+    assert main(["synth", str(tmp_path / "f"), "--target", "ecp5"]) == 1
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1
+    if "name" not in about:  # which leads to files, of which power looks at others first
+        assert main(["power", str(tmp_path / "f"), "--liberty", "osu018"]) == 1
+        assert capsys.readouterr().err == told
 
 
 def test_a_file_of_several_modules_needs_a_top(tmp_path: Path) -> None:
     path = tmp_path / "both.v"
     path.write_text(COUNTER.format(name="one") + COUNTER.format(name="two"))
     with pytest.raises(InputError, match="several modules, say which with --top: one, two"):
-        designs(path)
-    assert designs(path, "two")[0].top == "two"
+        design_of(path)
+    assert design_of(path, "two").top == "two"
     with pytest.raises(InputError, match="has no module 'tow': did you mean 'two'"):
-        designs(path, "tow")
+        design_of(path, "tow")
 
 
 def test_the_command_prints_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

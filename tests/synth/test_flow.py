@@ -190,7 +190,7 @@ def test_an_unknown_target_names_the_nearest() -> None:
 
 
 def test_cut_output_is_a_fault_with_its_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut(self: yosys.Yosys, script: str, folder: Path, limit_s: float = 0) -> None:
+    def cut(self: yosys.Yosys, script: str, folder: Path) -> None:
         (folder / "hierarchy.json").write_text('{"modules": {"top')
 
     monkeypatch.setattr(yosys.Yosys, "run", cut)

@@ -17,7 +17,6 @@ NETWORKS = (
     *("lenet5", "vgg7", "resnet110", "densenet100", "wide-densenet", "alexnet", "mobilenet-v1"),
     *("dcgan32-g", "dcgan32-d", "wgangp32-g", "wgangp128-g"),
 )
-PRINTED_SPEEDUP, PRINTED_SAVING = 1.5, 0.5
 JOURNAL_TIME, JOURNAL_ENERGY = 0.25, 0.37  # less time and less energy, as an ASIC (the journal version of the paper)
 EXAMPLE = "resnet110"
 
