@@ -41,19 +41,36 @@ def folder() -> Path | None:
 
 def cached(kind: str, made_from: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
     """``make()``, or what it returned when it was asked with the same ``made_from`` before."""
-    key = hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in made_from).encode()).hexdigest()
-    home = folder()
-    path = None if home is None else home / kind / f"{key}.z"
-    if path is not None:
-        try:
-            return zlib.decompress(path.read_bytes())
-        except (OSError, zlib.error):
-            pass  # not there, or spoilt: it is made again
-    data = make()
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, zlib.compress(data, 1))
-        except (OSError, HwnormError) as fault:
-            LOG.info("%s: not cached: %s", path, fault)
+    data = load(kind, made_from)
+    if data is None:
+        data = make()
+        store(kind, made_from, data)
     return data
+
+
+def load(kind: str, made_from: tuple[str, ...]) -> bytes | None:
+    """What was stored with the same ``made_from``; None where nothing is, or what is there is spoilt."""
+    path = _path(kind, made_from)
+    try:
+        return zlib.decompress(path.read_bytes()) if path else None
+    except (OSError, zlib.error):
+        return None
+
+
+def store(kind: str, made_from: tuple[str, ...], data: bytes) -> None:
+    """Whole or not at all, whoever else does it at the same time."""
+    path = _path(kind, made_from)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, zlib.compress(data, 1))
+    except (OSError, HwnormError) as fault:
+        LOG.info("%s: not cached: %s", path, fault)
+
+
+def _path(kind: str, made_from: tuple[str, ...]) -> Path | None:
+    """No two different lists of texts have the same."""
+    home = folder()
+    key = hashlib.sha256("\0".join(f"{len(part)}:{part}" for part in made_from).encode()).hexdigest()
+    return home and home / kind / f"{key}.z"
