@@ -2,10 +2,14 @@
 
 Under ``$HWNORM_CACHE``, else in the user's folder for caches; an empty ``HWNORM_CACHE`` keeps nothing. A cache that
 cannot be read or written is as good as none.
+
+What a tool answers is made from its version and all that it was given; what our own code works out is made from that
+code as well, and names it with `code_of`.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
@@ -18,6 +22,7 @@ from hwnorm.errors import HwnormError
 from hwnorm.files import write_whole
 
 LOG = logging.getLogger("hwnorm")
+HOME = Path(__file__).parent
 VARIABLE = "HWNORM_CACHE"  # a folder; empty: no cache
 
 
@@ -46,6 +51,14 @@ def cached(kind: str, made_from: tuple[str, ...], make: Callable[[], bytes]) -> 
         data = make()
         store(kind, made_from, data)
     return data
+
+
+@functools.cache
+def code_of(*places: str) -> str:
+    """The source of files of this package, and of rooms with all their files: ``code_of("gates", "synth/flow.py")``."""
+    found = [HOME / place for place in places]
+    files = [file for path in found for file in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
+    return "".join(file.read_text(encoding="utf-8") for file in files)
 
 
 def load(kind: str, made_from: tuple[str, ...]) -> bytes | None:

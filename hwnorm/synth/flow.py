@@ -5,7 +5,6 @@ Every finished step is kept by its content (hwnorm.cache): a run that was interr
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -34,6 +33,11 @@ Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
 HIERARCHY = "hierarchy.json"
 NETLISTS, PLACEMENTS = "synthesised", "placed"  # what is kept: what became of a netlist, and of a seed
 PLACEMENT = "(placement)"  # what the placer counts beyond the netlist
+OWN_CODE = (  # what is kept depends on; of a target, on its values below
+    *("synth/flow.py", "synth/netlist.py", "synth/hierarchy.py"),
+    *("synth/packing.py", "synth/carries.py", "synth/feeds.py", "synth/harness.py"),
+    *("synth/nextpnr.py", "synth/critical.py"),
+)
 WRONG_INPUT = ("not found!", "syntax error", "is not part of the design", "undeclared", "not declared")
 
 
@@ -71,12 +75,6 @@ def synthesise(
     return found
 
 
-@functools.cache
-def _own_code() -> str:
-    """What is kept is a result of this room's code too."""
-    return "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
-
-
 @dataclass(slots=True)
 class _Job:
     verilog: str
@@ -91,9 +89,9 @@ class _Job:
     @property
     def made_from(self) -> tuple[str, ...]:
         """All that the netlist depends on."""
-        commands = "\n".join(self.target.commands(self.top))
-        passes = f"{self.pack} {self.target.harness} {self.target.files}"
-        return (self.verilog, self.top, commands, passes, self.yosys.version, _own_code())
+        target = self.target
+        wanted = (self.pack, target.commands(self.top), target.files, target.feeds, target.harness, target.pins)
+        return (self.verilog, self.top, repr(wanted), self.yosys.version, cache.code_of(*OWN_CODE))
 
     def folder(self) -> Path:
         """With the netlist in it; made once, when first needed."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hwnorm.cache import HOME, code_of
 from hwnorm.errors import InputError, MissingTool, ToolFailed
 from hwnorm.synth import flow, nextpnr, process, yosys
 from hwnorm.synth.flow import synthesise
@@ -154,6 +155,15 @@ def test_a_cache_that_cannot_be_used_is_none(monkeypatch: pytest.MonkeyPatch, ow
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HWNORM_CACHE", str(tmp_path / "file"))
     assert synthesise(DESIGN, "engine", seeds=0) == first
+
+
+def test_what_is_made_anew_when_our_own_code_changes() -> None:
+    """What an FPGA's figures do not depend on are standard cells, what runs tools, and what stands in a target."""
+    room = {f"synth/{path.name}" for path in (HOME / "synth").glob("*.py")}
+    beside = "__init__ asic design liberty_files mapping opensta process result targets yosys yosys_worker"
+    assert set(flow.OWN_CODE) == room - {f"synth/{name}.py" for name in beside.split()}
+    assert (HOME / "synth/carries.py").read_text() in code_of(*flow.OWN_CODE)
+    assert (HOME / "synth/opensta.py").read_text() not in code_of(*flow.OWN_CODE)
 
 
 def refused(*_: object, **__: object) -> None:
