@@ -101,8 +101,10 @@ def test_the_default_exporter_is_told(read: tuple[str, Network], tmp_path: Path)
     path = tmp_path / f"{name}.onnx"
     torch.onnx.export(NETWORKS[name](), (torch.zeros(1, *INPUT_SHAPES[name]),), str(path), verbose=False)
     folded = read_onnx(path, None)
-    if nameless(folded) != nameless(network):
-        assert len(folded.warnings) == 1 and "folded" in folded.warnings[0] and "dynamo=False" in folded.warnings[0]
+    gone = len(network.layers) - len(folded.layers)
+    assert gone > 0  # in every one of these networks
+    (warning,) = folded.warnings
+    assert f"the exporter folded {gone} batch norms" in warning and "dynamo=False" in warning
 
 
 def test_the_zoo_reads_the_same(read: tuple[str, Network]) -> None:
