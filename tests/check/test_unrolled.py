@@ -62,7 +62,6 @@ endmodule
 module top(input clk, input rst, input valid, input first, input a, input b, output out_valid, output y);
   pipe sweep_1(.clk(clk), .rst(rst), .valid(valid), .first(first), .a(a), .b(b), .out_valid(out_valid), .y(y));
 endmodule"""
-STREAMS = 64
 
 
 def seen(netlist: Netlist, faults: list[Mutant], most: int) -> list[bool]:
