@@ -22,7 +22,12 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(made) == 2
     for path in (tmp_path / "cache" / "kind").iterdir():
         path.write_bytes(b"spoilt")
+    assert cache.load("kind", ("a", "bc")) is None
     assert cache.cached("kind", ("a", "bc"), make) == b"result" and len(made) == 3
+    assert cache.load("kind", ("a", "bc")) == b"result"  # written anew
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HWNORM_CACHE", str(tmp_path / "file"))  # a folder that cannot be made
     assert cache.cached("kind", ("a",), make) == b"result"
+    monkeypatch.setenv("HWNORM_CACHE", "")  # no cache at all
+    cache.store("kind", ("a",), b"result")
+    assert cache.load("kind", ("a",)) is None

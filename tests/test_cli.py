@@ -231,7 +231,6 @@ def test_output_into_a_folder_that_is_not_there(run: Run) -> None:
 
 @pytest.mark.parametrize("figure", ["cost", "layers", "operations"])
 def test_plot(run: Run, figure: str) -> None:
-    pytest.importorskip("matplotlib")
     text = run.done("estimate", "lenet5", "--plot", "figure.svg", "--figure", figure)
     assert text == run.done("estimate", "lenet5")
     assert run.files() == ["figure.svg"]
@@ -239,14 +238,12 @@ def test_plot(run: Run, figure: str) -> None:
 
 
 def test_plot_of_an_unknown_ending(run: Run) -> None:
-    pytest.importorskip("matplotlib")
     line = run.fails(1, "estimate", "lenet5", "--plot", "figure.jpg")
     assert line == "figure.jpg: a figure must end in .png, .svg, .pdf"
     assert run.files() == []
 
 
 def test_plot_of_a_reproduction(run: Run) -> None:
-    pytest.importorskip("matplotlib")
     run.done("reproduce", "fig4", "--plot", "fig4.pdf", "-o", "fig4.md", "--format", "markdown")
     assert run.files() == ["fig4.md", "fig4.pdf"]
     assert run.fails(1, "reproduce", "table4", "--plot", "table4.png") == "table4 has no figure to plot"
@@ -355,6 +352,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert (found.out, found.err) == ("", "hwnorm: error: interrupted\n")
 
 
+@pytest.mark.may_skip
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_interrupted_by_the_keyboard(run: Run) -> None:
     """A device file that never comes: the process waits, and is interrupted there. (Tests in the background ignore that

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from math import floor
 
@@ -14,8 +13,6 @@ from hwnorm.fixed import Format, Rounding, bit_length, cast, integer_dtype, satu
 try:
     import apytypes
 except ImportError:
-    if os.environ.get("CI"):
-        raise
     apytypes = None
 
 needs_apytypes = pytest.mark.skipif(apytypes is None, reason="apytypes is not installed: pip install apytypes")

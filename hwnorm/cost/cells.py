@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from hwnorm.cache import cached, code_of
 from hwnorm.cost.amounts import room
 from hwnorm.cost.experiments import Experiment
 from hwnorm.rtl.plan import Plan
@@ -20,6 +20,13 @@ from hwnorm.synth.targets import Cells, Target
 
 FAMILY = "standard cells"
 OPERATOR_STREAMS, OPERATOR_RESULTS = 256, 16
+OWN_CODE = (  # what areas and energies depend on, beside the Verilog and the library
+    *("cost/cells.py", "gates"),
+    *("synth/asic.py", "synth/mapping.py", "synth/hierarchy.py", "synth/netlist.py"),
+    *("check/power.py", "check/drawing.py", "bundle/cases.py"),  # on which data
+    *("check/groups.py", "check/rows.py", "check/queues.py"),  # how these reach the ports
+    *("check/folder.py", "check/bench.py", "check/handshake.py"),  # in how many cycles
+)
 LIBRARIES: Mapping[str, Target] = {
     name: Target(name, FAMILY, name, "-", f"standard cells {name}, yosys and abc", (), Cells({}, {}, {}, {}))
     for name in INSTALLED
@@ -45,8 +52,6 @@ class Energy:
 
 def measured(experiment: Experiment, library: str) -> dict[str, Any]:
     """``totals`` and ``parts`` (area, ff, clock, active by instance), ``mhz``, ``tools``; kept by content."""
-    from hwnorm import cache
-    from hwnorm.check import power
     from hwnorm.rtl import verilog
     from hwnorm.rtl.engine import EngineBlock
     from hwnorm.synth.liberty_files import library as read
@@ -54,10 +59,8 @@ def measured(experiment: Experiment, library: str) -> dict[str, Any]:
 
     design = experiment.design()
     text, (_, liberty) = verilog.text(EngineBlock(design.plan, "engine"), ""), read(library)
-    room_of_gates = sorted(Path(cache.__file__).parent.glob("*.py"))
-    code = [path.read_text(encoding="utf-8") for path in (Path(power.__file__), Path(__file__), *room_of_gates)]
-    made_from = (text, liberty, find_yosys().version, *code)
-    found: dict[str, Any] = json.loads(cache.cached("point", made_from, lambda: _measure(experiment, library)))
+    made_from = (text, liberty, find_yosys().version, code_of(*OWN_CODE))
+    found: dict[str, Any] = json.loads(cached("point", made_from, lambda: _measure(experiment, library)))
     return found
 
 

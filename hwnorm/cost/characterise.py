@@ -1,6 +1,6 @@
 """``hwnorm characterize``: units and engines synthesised for a target, curves fitted through them, a device file.
 
-What is measured is kept twice: by synth's cache, so that an interrupted run goes on where it stopped, and as points
+What is measured is kept twice: in hwnorm.cache, so that an interrupted run goes on where it stopped, and as points
 beside the device file, from which the fit can be repeated without a tool.
 """
 

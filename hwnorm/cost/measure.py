@@ -1,4 +1,4 @@
-"""Synthesises experiments and units for a target, one after the other; what is done is kept by synth's own cache."""
+"""Synthesises experiments and units for a target, one after the other; hwnorm.cache keeps what is done."""
 
 from __future__ import annotations
 

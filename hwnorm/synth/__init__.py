@@ -1,1 +1,1 @@
-"""Verilog text in, figures out: yosys, nextpnr, a packing pass, a cache. Knows nothing of normalizations."""
+"""Verilog text in, figures out: yosys, nextpnr, a packing pass. Knows nothing of normalizations."""

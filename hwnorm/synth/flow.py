@@ -1,11 +1,10 @@
 """The whole way: Verilog text through yosys, the packing pass and nextpnr over several seeds, to a Synthesis.
 
-Every finished step is kept by its content (hwnorm.synth.cache): a run that was interrupted goes on where it stopped.
+Every finished step is kept by its content (hwnorm.cache): a run that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
@@ -18,8 +17,9 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any
 
+from hwnorm import cache
 from hwnorm.errors import InputError, ToolFailed
-from hwnorm.synth import cache, harness, packing, process
+from hwnorm.synth import harness, packing, process
 from hwnorm.synth.critical import describe
 from hwnorm.synth.feeds import CONSTANT, CONSTANTS, FEED, carry_feeds
 from hwnorm.synth.hierarchy import TOP_KEY, by_instance, source_names
@@ -31,7 +31,13 @@ from hwnorm.synth.yosys import Yosys, find_yosys
 Json = dict[str, Any]
 Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
 HIERARCHY = "hierarchy.json"
+NETLISTS, PLACEMENTS = "synthesised", "placed"  # what is kept: what became of a netlist, and of a seed
 PLACEMENT = "(placement)"  # what the placer counts beyond the netlist
+OWN_CODE = (  # what is kept depends on; of a target, on its values below
+    *("synth/flow.py", "synth/netlist.py", "synth/hierarchy.py"),
+    *("synth/packing.py", "synth/carries.py", "synth/feeds.py", "synth/harness.py"),
+    *("synth/nextpnr.py", "synth/critical.py"),
+)
 WRONG_INPUT = ("not found!", "syntax error", "is not part of the design", "undeclared", "not declared")
 
 
@@ -69,12 +75,6 @@ def synthesise(
     return found
 
 
-@functools.cache
-def _own_code() -> str:
-    """What is kept is a result of this room's code too."""
-    return cache.key(*(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))))
-
-
 @dataclass(slots=True)
 class _Job:
     verilog: str
@@ -87,11 +87,11 @@ class _Job:
     kept: bool = False
 
     @property
-    def key(self) -> str:
-        """Of the netlist: all that it depends on."""
-        commands = "\n".join(self.target.commands(self.top))
-        passes = f"{self.pack} {self.target.harness} {self.target.files} {_own_code()}"
-        return cache.key(self.verilog, self.top, commands, passes, self.yosys.version)
+    def made_from(self) -> tuple[str, ...]:
+        """All that the netlist depends on."""
+        target = self.target
+        wanted = (self.pack, target.commands(self.top), target.files, target.feeds, target.harness, target.pins)
+        return (self.verilog, self.top, repr(wanted), self.yosys.version, cache.code_of(*OWN_CODE))
 
     def folder(self) -> Path:
         """With the netlist in it; made once, when first needed."""
@@ -110,15 +110,14 @@ class _Job:
 
 def _run(job: _Job, placer: Nextpnr | None, seeds: int, jobs: int, told: Told) -> Synthesis:
     numbers = range(1, seeds + 1)
-    keys = {
-        seed: cache.key(job.key, placer.version, repr(job.target.place_options), str(seed)) if placer else ""
-        for seed in numbers
-    }
-    netlist = cache.get(job.key)
-    placed = {seed: found for seed in numbers if (found := cache.get(keys[seed])) is not None}
+    made_from = job.made_from
+    placing = (placer.version, repr(job.target.place_options)) if placer else ()
+    keys = {seed: (*made_from, *placing, str(seed)) for seed in numbers}
+    netlist = _load(NETLISTS, made_from)
+    placed = {seed: found for seed in numbers if (found := _load(PLACEMENTS, keys[seed])) is not None}
     if netlist is None or len(placed) < seeds:
         netlist, describer = _synthesise(job)
-        cache.put(job.key, netlist)
+        _store(NETLISTS, made_from, netlist)
     told(1, 1 + seeds, "synthesis")
     done = 1 + len(placed)
     if len(placed) < seeds:
@@ -128,7 +127,7 @@ def _run(job: _Job, placer: Nextpnr | None, seeds: int, jobs: int, told: Told) -
         def one(seed: int) -> tuple[int, Json]:
             found = place(placer, job.target, folder, seed)
             kept = {"fmax": found.fmax_mhz, "used": found.used, "path": describer(found.path)}
-            cache.put(keys[seed], kept)
+            _store(PLACEMENTS, keys[seed], kept)
             return seed, kept
 
         with ThreadPoolExecutor(jobs) as pool:
@@ -144,6 +143,16 @@ def _run(job: _Job, placer: Nextpnr | None, seeds: int, jobs: int, told: Told) -
                 process.stop(folder)
                 raise
     return _result(job, placer, netlist, {seed: placed[seed] for seed in numbers})
+
+
+def _load(kind: str, made_from: tuple[str, ...]) -> Json | None:
+    data = cache.load(kind, made_from)
+    found: Json | None = json.loads(data) if data else None
+    return found
+
+
+def _store(kind: str, made_from: tuple[str, ...], found: Json) -> None:
+    cache.store(kind, made_from, json.dumps(found).encode())
 
 
 def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:

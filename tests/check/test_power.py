@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,11 @@ def test_a_netlist_that_is_wrong_has_no_power(priced: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("norm", "direction"), [("l2", "backward"), ("range", "forward"), ("l1", "inference")])
 def test_other_engines(priced: str, norm: str, direction: str) -> None:
-    found = measure_asic(Design(Engine(norm, 4, 64), direction, 2), priced, delays=(Delay.ZERO,))
-    assert found.checked == 3 * found.elements * room.STREAMS * (found.checked // (3 * found.elements * room.STREAMS))
+    """One run has ``groups`` groups in every stream, the other twice as many: at least CYCLES more."""
+    design = Design(Engine(norm, 4, 64), direction, 2)
+    found = measure_asic(design, priced, delays=(Delay.ZERO,))
+    groups = ceil(room.CYCLES / max(64 // 2, design.plan.min_beats))
+    assert found.elements == 64 and found.checked == (groups + 2 * groups) * 64 * room.STREAMS > 0
     assert found.energy_pj_per_element[Delay.ZERO] > 0 and set(found.parts) == {Delay.ZERO}
 
 

@@ -62,7 +62,6 @@ endmodule
 module top(input clk, input rst, input valid, input first, input a, input b, output out_valid, output y);
   pipe sweep_1(.clk(clk), .rst(rst), .valid(valid), .first(first), .a(a), .b(b), .out_valid(out_valid), .y(y));
 endmodule"""
-STREAMS = 64
 
 
 def seen(netlist: Netlist, faults: list[Mutant], most: int) -> list[bool]:
@@ -231,7 +230,7 @@ def test_no_time_is_no_proof() -> None:
     proof = WindowProof(netlist, "sweep_1", faults, Window(5, {"out_valid": "", "y": "out_valid"}))
     proven = [k for k in range(len(faults)) if proof.verdict(k) == PROVEN]
     again = WindowProof(netlist, "sweep_1", faults, Window(5, {"out_valid": "", "y": "out_valid"}))
-    assert proven and {again.verdict(k, -1) for k in proven} <= {"open: no proof in time", PROVEN}
+    assert proven and {again.verdict(k, -1) for k in proven} == {"open: no proof in time"}
 
 
 def number(proof: StageProof, literals: Sequence[int], draw: int, signed: bool) -> int:

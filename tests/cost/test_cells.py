@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from hwnorm.cache import HOME, code_of
 from hwnorm.cost.blocks import FAMILIES, mapped
-from hwnorm.cost.cells import LIBRARIES, Energy
+from hwnorm.cost.cells import LIBRARIES, OWN_CODE, Energy
 from hwnorm.cost.experiments import IN_CELLS, Experiment, checked_on, fitted_to, table_engines
 from hwnorm.cost.fitting import Sample, fit_coefficients, predicted
 from hwnorm.cost.quantities import energy
@@ -22,6 +23,12 @@ def test_energy_by_hand() -> None:
     assert one.per_element(plan, 4096) == (2 * 1024 + 5 * 1024 + 100) / 4096
     short = plan.shape.lanes * 3  # 3 beats, and the next group waits for the stage
     assert one.per_element(plan, short) == (2 * plan.min_beats + 5 * 3 + 100) / short
+
+
+@pytest.mark.parametrize("file", ["gates/power.py", "gates/tables.py", "gates/timing.py", "synth/mapping.py"])
+def test_what_is_measured_anew_when_our_own_code_changes(file: str) -> None:
+    assert (HOME / file).read_text() in code_of(*OWN_CODE)
+    assert (HOME / "engine.py").read_text() not in code_of(*OWN_CODE)
 
 
 @pytest.mark.parametrize(("words", "kind"), [(16, "registers"), (64, "registers"), (65, "macro"), (4096, "macro")])

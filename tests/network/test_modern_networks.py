@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import needed
 
-torch = needed("torch")
-needed("onnx")
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
 
 from export import export  # noqa: E402 - needs torch
 from torch_modern import MODERN  # noqa: E402 - needs torch

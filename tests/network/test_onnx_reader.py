@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import needed
 
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.network.model import Layer, Network
 
-needed("onnx")
+pytest.importorskip("onnx")
 
-from onnx import TensorProto, helper  # noqa: E402 - needs onnx
-from onnx_graphs import graph_of, integers, node, save, vector, weights  # noqa: E402 - needs onnx
+from onnx import TensorProto, helper
+from onnx_graphs import graph_of, integers, node, save, vector, weights
 
-from hwnorm.network.onnx_reader import read_onnx  # noqa: E402 - beside its tests
+from hwnorm.network.onnx_reader import read_onnx
 
 BN = ["x", "s", "b", "m", "v"]
 

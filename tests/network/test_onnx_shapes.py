@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from packages import needed
 
-needed("onnx")
+pytest.importorskip("onnx")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - needs onnx
-from onnx.reference import ReferenceEvaluator  # noqa: E402 - needs onnx
-from onnx_graphs import node  # noqa: E402 - needs onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx_graphs import node
 
-from hwnorm.errors import InputError  # noqa: E402 - beside its tests
-from hwnorm.network.onnx_program import Program, build  # noqa: E402 - likewise
-from hwnorm.network.onnx_values import Value  # noqa: E402 - likewise
+from hwnorm.errors import InputError
+from hwnorm.network.onnx_program import Program, build
+from hwnorm.network.onnx_values import Value
 
 F, I = np.float32, np.int64  # noqa: E741 - the two types of the table
 

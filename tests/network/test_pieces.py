@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import needed
 
 from hwnorm.errors import InputError
 from hwnorm.network.model import Layer
 
-torch = needed("torch")
-needed("onnx")
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
 
 from export import export  # noqa: E402 - needs torch
 from onnx_graphs import graph_of, node, save, vector  # noqa: E402 - needs onnx

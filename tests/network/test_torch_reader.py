@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from packages import needed
 
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.network.model import Layer
 
-torch = needed("torch")
+torch = pytest.importorskip("torch")
 
 from hwnorm.network.torch_reader import read_torch  # noqa: E402 - beside its tests
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install matplotlib")
-
 from hwnorm.cost.estimate import Estimate, estimate
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.network.load import load_network

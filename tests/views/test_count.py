@@ -21,7 +21,6 @@ from hwnorm.schedule import Schedule
 from hwnorm.views.count import OPERATIONS, PHASES, Tally, formula
 
 SIZES = [1, 2, 5, 8]
-DIRECTIONS = ("forward", "backward", "inference")
 
 
 # Numbers that keep count
