@@ -1,8 +1,8 @@
 """Which engines are synthesised: those that the model is fitted to, and others that it is checked on.
 
 Chosen so that every cell, unit and memory occurs at several widths, at the least synthesis time: few lanes tell as much
-as many, but for the clock, as wires grow with an engine. So of what is placed some are as wide as they come. The held-out
-ones differ in lanes, bits, lengths and norms.
+as many, but for the clock, as wires grow with an engine. So of what is placed some are as wide as they come. The
+held-out ones differ in lanes, bits, lengths and norms.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class Result:
         return found
 
     def _seconds(self, value: float) -> Figure:
-        """As sure as the clock, a measured device's or a given one; and as the bytes, where an engine waits for them."""
+        """As sure as the clock, a measured device's or a given one; as the bytes, where an engine waits for them."""
         clock = self.hardware.figures.get(CLOCK) if self.hardware else None
         waits = any(one.memory_bound for layer in self.passes or () for one in layer)
         if waits or clock is None or clock.value != self.machine.clock_mhz:
