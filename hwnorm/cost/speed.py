@@ -2,7 +2,8 @@
 
 Control and wires, which grow with the engine (the way across it with the root of its size); a carry chain; a product
 of several blocks, or of logic. Which of them decides is not known beforehand, and found with the lengths: each engine
-is explained by the kind that is the slowest in it. Seeds of one placement differ by 5 to 10 %, and so much of the error is no fault of the model.
+is explained by the kind that is the slowest in it. Seeds of one placement differ by 5 to 10 %, and so much of the
+error is no fault of the model.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def build() -> Reproduction:
             f"The theorem's sqrt(pi/2) = {sqrt(pi / 2):.4f} holds for Gaussian data. It is "
             f"{100 * (sqrt(pi / 2) * sqrt(3) / 2 - 1):.1f} % too high for uniform data and "
             f"{100 * (1 - sqrt(pi) / 2):.1f} % too low for Laplacian; a trainable gamma takes up the "
-            "difference, a fixed one does not. L1BN Figure 3 finds about 1.25 in the middle layers of a trained ResNet-110, which is before "
-            "the ReLU.",
+            "difference, a fixed one does not. L1BN Figure 3 finds about 1.25 in the middle layers of a trained "
+            "ResNet-110, which is before the ReLU.",
         ),
     )
 
