@@ -132,8 +132,8 @@ def _findings(estimates: dict[str, Estimate]) -> tuple[str, ...]:
         "another matter: a streaming engine takes one beat a cycle for either norm. The speedup of the executed "
         f"datapath is {min(executed):.3f} to {max(executed):.3f} here: below 1 by the latency of the third sweep, "
         "and by its bytes where a group does not fit on chip; above 1 where groups are so short that the scalar stage "
-        "decides, as L2's has a root more. On chip, a replay memory of 512 KiB takes the saving back: L1 reads once more. "
-        "Once external memory is counted its energy hides every difference in arithmetic.",
+        "decides, as L2's has a root more. On chip, a replay memory of 512 KiB takes the saving back: L1 reads once "
+        "more. Once external memory is counted its energy hides every difference in arithmetic.",
         "The journal's figures lie between: they come out of Table IV if about one to two nanoseconds and four "
         "microwatts of work that both norms share are counted with each element, which is about one further operation "
         "such as the addition of the accumulator. That is a statement about the accounting, not a measurement of an "
