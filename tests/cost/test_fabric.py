@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hwnorm.cost.experiments import Experiment, checked_on, fitted_to, table_eng
 from hwnorm.cost.fabric import fabric_names, find_fabric, load, shipped
 from hwnorm.cost.figure import Origin
 from hwnorm.cost.grid import grid
-from hwnorm.cost.quantities import ENERGY, EXACT
+from hwnorm.cost.quantities import CLOCK, ENERGY, EXACT
 from hwnorm.cost.streaming import Machine
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError
@@ -64,7 +65,7 @@ def test_its_errors_are_within_the_goals(name: str) -> None:
 @some_device
 def test_an_estimate_says_fitted_and_how_well(name: str) -> None:
     machine = Machine(lanes=min(16, shipped(name).measured["lanes"][1]))
-    found = estimate(load_network("resnet110"), ["l1"], device=name, bits=8, machine=machine).results[0].cost
+    found = estimate(load_network("resnet20"), ["l1"], 8, device=name, bits=8, machine=machine).results[0].cost
     errors = shipped(name).errors
     for quantity in set(errors) - {ENERGY}:
         assert found[quantity].origin is Origin.FITTED
@@ -78,13 +79,43 @@ def test_outside_the_measured_range_it_says_so(name: str) -> None:
     network = load_network("resnet110")
     fabric = shipped(name)
     design = Design(Engine("l1", 8, 1024), "forward", 64)
-    assert fabric.outside(design) == [
-        f"64 lanes (measured: {fabric.measured['lanes'][0]} to {fabric.measured['lanes'][1]})"
-    ]
-    for figure in fabric.resources(design).values():
+    built = fabric.built(design)
+    assert built.outside[0] == f"64 lanes (measured: {fabric.measured['lanes'][0]} to {fabric.measured['lanes'][1]})"
+    for figure in built.figures.values():
         assert figure.origin is Origin.ASSUMED and figure.error_pct is None
     found = estimate(network, ["l1"], device=name, machine=Machine(lanes=64))
     assert any("is extrapolated: 64 lanes" in warning for warning in found.warnings)
+
+
+def test_larger_than_what_was_measured_is_outside_too() -> None:
+    """Each of its bits, lanes and elements was measured, but not together."""
+    fabric = shipped("ecp5")
+    built = fabric.built(Design(Engine("l2", 24, max_elements=131072), "backward", 16))
+    assert [what.split()[1] for what in built.outside[:2]] == ["LUT", "BRAM"]
+    assert {figure.origin for figure in built.figures.values()} == {Origin.ASSUMED}
+
+
+def test_a_clock_is_told_of_engines_as_large_as_those_that_were_placed() -> None:
+    fabric = shipped("ecp5")
+    placed = {**fabric.errors[CLOCK], "largest": 1000.0}
+    one = replace(fabric, errors={**fabric.errors, CLOCK: placed})
+    found = [one.built(Design(Engine("l1", 8, 1024), "forward", lanes)) for lanes in (1, 16)]
+    assert [len(built.outside) for built in found] == [0, 1]
+    assert [built.figures[CLOCK].origin for built in found] == [Origin.FITTED, Origin.ASSUMED]
+    assert found[1].figures["lut"].origin is Origin.FITTED
+
+
+def test_the_clock_of_wide_engines_is_that_of_their_placement() -> None:
+    """reports/rtl-ecp5.md, of engines that no coefficient is fitted to: with 16 lanes up to three times the LUTs of 4."""
+    errors = []
+    for line in (DEVICES.parents[2] / "reports" / "rtl-ecp5.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if cells and cells[0] in ("l1", "l2") and cells[3].isdigit():
+            norm, direction, lanes, elements, apply = cells[:5]
+            design = Design(Engine(norm, 8, int(elements)), direction, int(lanes), results=False, apply=apply)
+            errors.append(shipped("ecp5").resources(design)[CLOCK].value / float(cells[9].split()[0]) - 1)
+    assert len(errors) == 18
+    assert sum(map(abs, errors)) / len(errors) < 0.08 and max(map(abs, errors)) < 0.15
 
 
 @some_device
