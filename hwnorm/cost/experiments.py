@@ -99,11 +99,8 @@ ON_FPGA = Plans(
     _CHECKED,
     4,
     1024,
-    wide=(
-        *((4, 16, 16384, False), (8, 8, 4096, True), (8, 16, 1024, False), (8, 16, 131072, False)),
-        (12, 8, 1024, False),
-    ),
-    checked_wide=((6, 16, 8192, False), (8, 16, 4096, True), (10, 12, 512, False)),
+    wide=((4, 16, 16384, False), (8, 8, 4096, True), (8, 16, 1024, False), (8, 16, 131072, False)),
+    checked_wide=((8, 16, 4096, True), (10, 12, 512, False)),
 )
 # Activity is simulated gate by gate: the same with fewer lanes and shorter groups.
 _SMALL: dict[str, Any] = {"largest": 32, "longest": 256}

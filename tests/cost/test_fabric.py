@@ -106,7 +106,7 @@ def test_a_clock_is_told_of_engines_as_large_as_those_that_were_placed() -> None
 
 
 def test_the_clock_of_wide_engines_is_that_of_their_placement() -> None:
-    """reports/rtl-ecp5.md, of engines that no coefficient is fitted to: with 16 lanes up to three times the LUTs of 4."""
+    """reports/rtl-ecp5.md: to none of these is a coefficient fitted. 16 lanes have up to three times the LUTs of 4."""
     errors = []
     for line in (DEVICES.parents[2] / "reports" / "rtl-ecp5.md").read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
