@@ -169,17 +169,8 @@ def _table(bits: Mapping[int, int]) -> int:
 def _add_lut(nets: Netlist, name: str, pins: list[Bit], table: int, output: Bit) -> None:
     """``table`` is indexed by the pins; those that are missing are low."""
     entries = [*pins, *[ZERO] * (len(PINS) - len(pins))]
-    nets.cells[name] = {
-        "hide_name": 0,
-        "type": LUT,
-        "parameters": {"INIT": f"{table:016b}"},
-        "attributes": {},
-        "port_directions": dict.fromkeys(PINS, "input") | {"Z": "output"},
-        "connections": {},
-    }
-    for pin, bit in zip(PINS, entries, strict=True):
-        nets.connect(name, pin, bit)
-    nets.connect(name, "Z", output, "output")
+    connections = {pin: [bit] for pin, bit in zip((*PINS, "Z"), (*entries, output), strict=True)}
+    nets.add(name, LUT, connections, "Z", {"INIT": f"{table:016b}"})
 
 
 def _ends_within(nets: Netlist, chain: list[str]) -> bool:

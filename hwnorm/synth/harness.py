@@ -86,15 +86,10 @@ class _Closed:
         self._fresh += 1
         return self._fresh - 1
 
-    def _cell(self, name: str, kind: str, pins: Mapping[str, list[Bit]], out: str, **more: Mapping[str, str]) -> None:
-        self.module["cells"][NAME + name] = {
-            "hide_name": 0,
-            "type": kind,
-            "parameters": dict(more.get("parameters", {})),
-            "attributes": {"keep": "1"},
-            "port_directions": {pin: "output" if pin == out else "input" for pin in pins},
-            "connections": dict(pins),
-        }
+    def _cell(
+        self, name: str, kind: str, pins: Mapping[str, list[Bit]], out: str, parameters: Mapping[str, str]
+    ) -> None:
+        self.nets.add(NAME + name, kind, pins, out, parameters, keep=True)
 
     def pins(self, clocks: Iterable[int | str]) -> None:
         """The clocks' and the one that feeds all inputs."""
@@ -110,14 +105,14 @@ class _Closed:
             made, kept = harness.oscillator, {}
             for bit in clocks:
                 pins = {made.output: [bit], **self._ties(made.ties)}
-                self._cell(f"clock_{bit}", made.cell, pins, made.output, parameters=made.parameters)
+                self._cell(f"clock_{bit}", made.cell, pins, made.output, made.parameters)
         module["ports"] = {**kept, FEED: {"direction": "input", "bits": [self.feed]}}
         for name, port in module["ports"].items():
             if harness.buffer:
                 kind, into, out = harness.buffer
                 inside, port["bits"] = port["bits"], [self._net() for _ in port["bits"]]
                 for pin, bit in zip(port["bits"], inside, strict=True):
-                    self._cell(f"pin_{pin}", kind, {into: [pin], out: [bit]}, out)
+                    self._cell(f"pin_{pin}", kind, {into: [pin], out: [bit]}, out, {})
             module["netnames"][f"{name}_pin" if name in module["netnames"] else name] = {
                 "hide_name": 0,
                 "bits": port["bits"],
@@ -131,14 +126,14 @@ class _Closed:
         if constant in self.harness.rails and constant not in self._rails:
             kind, out = self.harness.rails[constant]
             self._rails[constant] = self._net()
-            self._cell(f"constant_{constant}", kind, {out: [self._rails[constant]]}, out)
+            self._cell(f"constant_{constant}", kind, {out: [self._rails[constant]]}, out, {})
         return self._rails.get(constant, constant)
 
     def flip_flop(self, clock: Bit, data: Bit, output: list[Bit]) -> None:
         made = self.harness
         pins: dict[str, list[Bit]] = {made.clock: [clock], made.data: [data], made.output: output}
         pins |= self._ties(made.ties)
-        self._cell(str(self.count), made.flip_flop, pins, made.output, parameters=made.parameters)
+        self._cell(str(self.count), made.flip_flop, pins, made.output, made.parameters)
         self.count += 1
 
     def leave_open(self) -> None:

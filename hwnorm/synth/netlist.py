@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 Bit = int | str  # a net's number, or one of the constants "0", "1", "x", "z"
@@ -13,7 +14,7 @@ PORT = ""
 
 
 class Netlist:
-    """``users`` and ``driver`` are kept up to date by ``connect`` and ``remove``, and by nothing else."""
+    """``users`` and ``driver`` are kept up to date by ``add``, ``connect`` and ``remove``, and by nothing else."""
 
     def __init__(self, module: dict[str, Any]) -> None:
         self.cells: dict[str, Cell] = module["cells"]
@@ -38,6 +39,28 @@ class Netlist:
         """Of a port of one bit; None where it is not connected."""
         bits: list[Bit] = self.cells[cell]["connections"].get(port, [])
         return bits[0] if bits else None
+
+    def add(
+        self,
+        name: str,
+        kind: str,
+        connections: Mapping[str, list[Bit]],
+        output: str,
+        parameters: Mapping[str, str],
+        keep: bool = False,
+    ) -> None:
+        """A cell with one output, which takes its net over as ``connect`` does."""
+        self.cells[name] = {
+            "hide_name": 0,
+            "type": kind,
+            "parameters": dict(parameters),
+            "attributes": {"keep": "1"} if keep else {},
+            "port_directions": {port: "output" if port == output else "input" for port in connections},
+            "connections": dict(connections),
+        }
+        for port, bits in connections.items():
+            for bit in bits:
+                self._join(name, port, bit)
 
     def connect(self, cell: str, port: str, bit: Bit, direction: str = "input") -> None:
         """In the place of what was there. An output takes the net over from its former driver."""
