@@ -22,7 +22,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -236,8 +235,6 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
     """Of each fault: "proven", or "open" and why."""
     if not faults:
         return []
-    if not find_spec("pysat"):
-        return ["open: python-sat is not installed"] * len(faults)
     promised = {
         signal.signal: f"{layout.prefix}_valid"
         for layout in folder.layouts

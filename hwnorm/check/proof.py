@@ -41,7 +41,7 @@ class Layers:
 
 
 class Proof(ABC):
-    """What both have in common: a block, its faults, and whether two literals are the same."""
+    """What all proofs have in common: a block, its faults, and whether two literals are the same."""
 
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant]) -> None:
         self.block = part_of(netlist, instance)

