@@ -18,6 +18,7 @@ from typing import Any
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.gates.logic import Expression
 from hwnorm.gates.netlist import Netlist
+from hwnorm.gates.order import as_needed
 from hwnorm.gates.parts import Gate, Parts, parts_of
 
 TRUE = 1
@@ -285,19 +286,4 @@ class Circuit:
 
 def ordered(gates: Sequence[Gate]) -> list[Gate]:
     """Each behind those that drive it; there is no loop among them, or the simulator would have said so."""
-    driver = {gate.output: gate for gate in gates}
-    done: set[int] = set()
-    order: list[Gate] = []
-    for start in gates:
-        todo = [start]
-        while todo:
-            gate = todo[-1]
-            waiting = [driver[net] for net in gate.pins if net in driver and net not in done]
-            if waiting:
-                todo += waiting
-            else:
-                todo.pop()
-                if gate.output not in done:
-                    done.add(gate.output)
-                    order.append(gate)
-    return order
+    return [gates[k] for k in as_needed([gate.pins for gate in gates], [gate.outputs for gate in gates])]
