@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
-from hwnorm.gates.unrolling import UNREAD, Values
+from hwnorm.gates.unrolling import UNREAD, Values, together
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,10 @@ class WindowProof(Proof):
         self._operands = of.operands
         self._layer = self.layers(of.layer)
         outputs = self.block.outputs
-        self.shown = dict(self.unrolling.told)
-        for name, when in of.shown.items():
-            for net in self.nets([name]):
-                self.shown[net] = outputs[when][0] if when in outputs and self.shown.get(net) != 1 else 1
-        named = set(self.nets(of.shown))
-        self.shown |= {net: 1 for net in self.nets(outputs) if net not in named and not of.shown}
+        looked_at = of.shown or dict.fromkeys(outputs, "")
+        times = {name: outputs[when][0] if when in outputs else 1 for name, when in looked_at.items()}
+        shown = [(net, when) for name, when in times.items() for net in self.nets([name])]
+        self.shown = together([*self.unrolling.told.items(), *shown])
         copies: Values = {}
         states = set(self.unrolling.states)
         for operand in of.operands.values():
