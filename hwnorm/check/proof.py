@@ -105,7 +105,8 @@ class Proof(ABC):
         f, found = self.literals, dict[int, int]()
         ports = {name: self.block.inputs[port] for name, port in layer.ports.items() if port in self.block.inputs}
         known_together = set(layer.words[0]) if layer.words else set()
-        found |= {net: f.fresh() for name in ports.keys() - known_together for net in ports[name] if net > 1}
+        alone = [nets for name, nets in ports.items() if name not in known_together]  # a set has no order that stays
+        found |= {net: f.fresh() for nets in alone for net in nets if net > 1}
         if not known_together:
             return found
         count = len(layer.words)
@@ -114,7 +115,7 @@ class Proof(ABC):
         which, known = self._taken(places, self._drawn_cases, Range(0, count - 1), ())
         self.assumed += known
         self.cases = [equal(f, list(which.values()), number) for number in range(count)]
-        for name in ports.keys() & known_together:
+        for name in [name for name in ports if name in known_together]:
             for place, net in enumerate(ports[name]):
                 if net < 2:
                     continue

@@ -78,7 +78,7 @@ class WindowProof(Proof):
         for name, operand in self._operands.items():
             found, known = self.drawn(ports.get(name, ()), operand.values)
             given |= found
-            for flag in set(operand.copies.values()):
+            for flag in dict.fromkeys(operand.copies.values()):
                 copied = self._state(states, flag) if flag else begins
                 self.assumed += [f.either(-copied, limit) for limit in known]
         return self.unrolling.settle(f, {**states, **self.inputs(given)})

@@ -127,8 +127,9 @@ def analyse(netlist: Netlist) -> Timing:
     return Timing(period, tuple(reversed(path)), into, wires.load_pf, means)
 
 
-def outputs(cell: Cell, tables: Mapping[str, CellTables]) -> set[str]:
-    return {arc.output for arc in tables[cell.type].arcs}
+def outputs(cell: Cell, tables: Mapping[str, CellTables]) -> tuple[str, ...]:
+    """In the order of the Liberty file."""
+    return tuple(dict.fromkeys(arc.output for arc in tables[cell.type].arcs))
 
 
 def _points(cell: Cell, arc: Arc) -> list[tuple[Point, Point]]:
