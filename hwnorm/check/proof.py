@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwnorm.check.equivalence import PROVEN
@@ -157,6 +157,17 @@ class Proof(ABC):
     @abstractmethod
     def shows(self, number: int) -> str | None:
         """Where a fault may be seen; None where nobody can see it."""
+
+    def resting(self, known: Values, cycle: Callable[[Values], Values], cases: int = 0) -> tuple[Values, Values]:
+        """A cycle of what is given alike in any number of them, and what of the known states stays so: it is seen, or
+        proven. ``cycle``: of states."""
+        while True:
+            of = cycle({**self.unknown, **known})
+            after = self.unrolling.after(of)
+            kept = {s: v for s, v in known.items() if after[s] == v or (cases and self.same(after[s], v, cases))}
+            if len(kept) == len(known):
+                return of, known
+            known = kept
 
     def becomes(self, of: Values, found: Values, cases: int) -> Values:
         """The states that will differ, as far as it is not proven that they do not."""

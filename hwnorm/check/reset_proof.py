@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwnorm.check.proof import THOROUGH
-from hwnorm.check.window_proof import Window, WindowProof
+from hwnorm.check.window_proof import BlockProof, Window
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import Values
@@ -26,7 +26,7 @@ class _Run:
     end: Values  # and that are behind it
 
 
-class ResetProof(WindowProof):
+class ResetProof(BlockProof):
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
         super().__init__(netlist, instance, faults, of)
         cycles, ports = of.cycles, self.block.inputs
@@ -40,13 +40,8 @@ class ResetProof(WindowProof):
         self._soon = [self.frames(self.unknown, [reset, *[waits] * late, *beats]) for late in range(cycles)]
         self._quiet = self.frames(self.unknown, [reset, *[waits] * cycles])
         resting = {s: v for s, v in self.unrolling.after(self._quiet[-1]).items() if abs(v) == TRUE}
-        while True:
-            self._waits = self.frames({**self.unknown, **resting}, [waits])
-            after = self.unrolling.after(self._waits[0])
-            kept = {s: v for s, v in resting.items() if after[s] == v}
-            if len(kept) == len(resting):
-                break
-            resting = kept
+        waiting, resting = self.resting(resting, lambda states: self.frame(states, waits))
+        self._waits = [waiting]
         self._late = self.frames({**self.unknown, **resting}, beats)
 
     def shows(self, number: int) -> str | None:

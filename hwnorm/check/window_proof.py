@@ -36,7 +36,9 @@ class Window:
     released: int = 0
 
 
-class WindowProof(Proof):
+class BlockProof(Proof):
+    """Of anything but a stage: its cycles, and when what it shows matters."""
+
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
         super().__init__(netlist, instance, faults)
         self._operands = of.operands
@@ -46,28 +48,16 @@ class WindowProof(Proof):
         times = {name: outputs[when][0] if when in outputs else 1 for name, when in looked_at.items()}
         shown = [(net, when) for name, when in times.items() for net in self.nets([name])]
         self.shown = together([*self.unrolling.told.items(), *shown])
-        copies: Values = {}
-        states = set(self.unrolling.states)
-        for operand in of.operands.values():
-            for name in operand.copies:
-                nets = [n if n < 2 or n in states else UNREAD for n in self.block.labels.get(name, ())]
-                if states.intersection(nets):
-                    values = Range(min(operand.values.lo, 0), max(operand.values.hi, 0))
-                    found, known = self.drawn(nets, values)
-                    copies |= found
-                    self.assumed += known
-        self._window = self.frames({**self.unknown, **copies}, [{}] * of.cycles)
-        self._beginning = self.frames({**self.unknown, **self.initial}, [{}] * of.cycles)
 
     def frames(self, states: Values, given: Iterable[Values]) -> list[Values]:
         """Cycles one behind the other, with what is given of each one's inputs."""
         found = list[Values]()
         for one in given:
-            found.append(self._frame(states, one))
+            found.append(self.frame(states, one))
             states = self.unrolling.after(found[-1])
         return found
 
-    def _frame(self, states: Values, given: Values) -> Values:
+    def frame(self, states: Values, given: Values) -> Values:
         f, ports = self.literals, self.block.inputs
         given = {**self._layer, **given}
         begins = f.fresh()
@@ -87,6 +77,23 @@ class WindowProof(Proof):
         """Of one bit; false where the block has no register of that name any more."""
         (net, *_) = self.block.labels.get(name) or (0,)
         return states.get(net, -TRUE)
+
+
+class WindowProof(BlockProof):
+    def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
+        super().__init__(netlist, instance, faults, of)
+        copies: Values = {}
+        states = set(self.unrolling.states)
+        for operand in of.operands.values():
+            for name in operand.copies:
+                nets = [n if n < 2 or n in states else UNREAD for n in self.block.labels.get(name, ())]
+                if states.intersection(nets):
+                    values = Range(min(operand.values.lo, 0), max(operand.values.hi, 0))
+                    found, known = self.drawn(nets, values)
+                    copies |= found
+                    self.assumed += known
+        self._window = self.frames({**self.unknown, **copies}, [{}] * of.cycles)
+        self._beginning = self.frames({**self.unknown, **self.initial}, [{}] * of.cycles)
 
     def shows(self, number: int) -> str | None:
         apart = {state for state in self.unrolling.states if state not in self.initial}
