@@ -255,6 +255,15 @@ def test_what_a_reset_may_leave(released: int, count: int) -> None:
     assert shown.sum() == len(faults) - count
 
 
+def test_what_a_reset_may_leave_of_a_block_that_does_not_read_what_is_first() -> None:
+    """Nothing: with or without a beat behind it, what was valid is seen."""
+    netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
+    faults = [f for f in mutants(netlist, 1000) if f.type == "$_NOT_"]
+    proof = ResetProof(netlist, "sweep_1", faults, Window(5, {"out_valid": "", "y": "out_valid"}))
+    assert "first" not in proof.block.inputs
+    assert faults and all(proof.verdict(k) != PROVEN for k in range(len(faults)))
+
+
 def test_no_time_is_no_proof() -> None:
     netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
     faults = mutants(netlist, 1000)
