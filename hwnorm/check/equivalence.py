@@ -22,7 +22,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -154,7 +153,7 @@ class _Induction:
 
     def _all_hold(self, lemmas: Iterable[Lemma]) -> bool:
         """Proves lemmas and those that their proofs use, together; or forgets one."""
-        todo, held = list(lemmas), set[Lemma]()
+        todo, held = list(lemmas), dict[Lemma, None]()
         while todo:
             lemma = todo.pop()
             if lemma in held or lemma in self._proven:
@@ -166,11 +165,11 @@ class _Induction:
                     self._forget(lemma)
                     return False
                 self._rests_on[lemma] = used
-            held.add(lemma)
+            held[lemma] = None
             todo += self._rests_on[lemma]
         for lemma in held:
             self._formula.solver.add_clause([-self._properties[key].now for key in lemma])
-        self._proven |= held
+        self._proven.update(held)
         return True
 
     def _forget(self, lemma: Lemma) -> None:
@@ -236,8 +235,6 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
     """Of each fault: "proven", or "open" and why."""
     if not faults:
         return []
-    if not find_spec("pysat"):
-        return ["open: python-sat is not installed"] * len(faults)
     promised = {
         signal.signal: f"{layout.prefix}_valid"
         for layout in folder.layouts

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwnorm.check.equivalence import PROVEN
@@ -41,7 +41,7 @@ class Layers:
 
 
 class Proof(ABC):
-    """What both have in common: a block, its faults, and whether two literals are the same."""
+    """What all proofs have in common: a block, its faults, and whether two literals are the same."""
 
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant]) -> None:
         self.block = part_of(netlist, instance)
@@ -105,7 +105,8 @@ class Proof(ABC):
         f, found = self.literals, dict[int, int]()
         ports = {name: self.block.inputs[port] for name, port in layer.ports.items() if port in self.block.inputs}
         known_together = set(layer.words[0]) if layer.words else set()
-        found |= {net: f.fresh() for name in ports.keys() - known_together for net in ports[name] if net > 1}
+        alone = [nets for name, nets in ports.items() if name not in known_together]  # a set has no order that stays
+        found |= {net: f.fresh() for nets in alone for net in nets if net > 1}
         if not known_together:
             return found
         count = len(layer.words)
@@ -114,7 +115,7 @@ class Proof(ABC):
         which, known = self._taken(places, self._drawn_cases, Range(0, count - 1), ())
         self.assumed += known
         self.cases = [equal(f, list(which.values()), number) for number in range(count)]
-        for name in ports.keys() & known_together:
+        for name in [name for name in ports if name in known_together]:
             for place, net in enumerate(ports[name]):
                 if net < 2:
                     continue
@@ -156,6 +157,17 @@ class Proof(ABC):
     @abstractmethod
     def shows(self, number: int) -> str | None:
         """Where a fault may be seen; None where nobody can see it."""
+
+    def resting(self, known: Values, cycle: Callable[[Values], Values], cases: int = 0) -> tuple[Values, Values]:
+        """A cycle of what is given alike in any number of them, and what of the known states stays so: it is seen, or
+        proven. ``cycle``: of states."""
+        while True:
+            of = cycle({**self.unknown, **known})
+            after = self.unrolling.after(of)
+            kept = {s: v for s, v in known.items() if after[s] == v or (cases and self.same(after[s], v, cases))}
+            if len(kept) == len(known):
+                return of, known
+            known = kept
 
     def becomes(self, of: Values, found: Values, cases: int) -> Values:
         """The states that will differ, as far as it is not proven that they do not."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwnorm.check.proof import THOROUGH
-from hwnorm.check.window_proof import Window, WindowProof
+from hwnorm.check.window_proof import BlockProof, Window
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
 from hwnorm.gates.unrolling import Values
@@ -26,28 +26,27 @@ class _Run:
     end: Values  # and that are behind it
 
 
-class ResetProof(WindowProof):
+class ResetProof(BlockProof):
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
         super().__init__(netlist, instance, faults, of)
-        cycles, ports = of.cycles, self.block.inputs
-        (rst,), (valid,), (first,) = (ports[name] for name in ("rst", "valid", "first"))
+        cycles = of.cycles
         looked_at = {net: when for net, when in self.shown.items() if net not in self.nets(["release"])}
         self._early = [{}, *[looked_at] * (of.released - 1)]  # in the cycle of a reset nobody looks
-        reset, waits = {rst: TRUE}, {rst: -TRUE, valid: -TRUE}
-        begins, goes_on = {rst: -TRUE, valid: TRUE, first: TRUE}, {rst: -TRUE}
+        reset, waits = self._given(rst=TRUE), self._given(rst=-TRUE, valid=-TRUE)
+        begins, goes_on = self._given(rst=-TRUE, valid=TRUE, first=TRUE), self._given(rst=-TRUE)
         beats = [begins, *[goes_on] * cycles]
         self._without = self.frames(self.unknown, [goes_on])
         self._soon = [self.frames(self.unknown, [reset, *[waits] * late, *beats]) for late in range(cycles)]
         self._quiet = self.frames(self.unknown, [reset, *[waits] * cycles])
         resting = {s: v for s, v in self.unrolling.after(self._quiet[-1]).items() if abs(v) == TRUE}
-        while True:
-            self._waits = self.frames({**self.unknown, **resting}, [waits])
-            after = self.unrolling.after(self._waits[0])
-            kept = {s: v for s, v in resting.items() if after[s] == v}
-            if len(kept) == len(resting):
-                break
-            resting = kept
+        waiting, resting = self.resting(resting, lambda states: self.frame(states, waits))
+        self._waits = [waiting]
         self._late = self.frames({**self.unknown, **resting}, beats)
+
+    def _given(self, **bits: int) -> Values:
+        """Of ports of one bit, as far as the block reads them."""
+        ports = self.block.inputs
+        return {ports[name][0]: bit for name, bit in bits.items() if name in ports}
 
     def shows(self, number: int) -> str | None:
         unset = [state for state in self.unrolling.states if state not in self.initial]

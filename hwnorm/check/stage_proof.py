@@ -106,25 +106,19 @@ class StageProof(Proof):
         for phase in self.phases:
             self._end = time.process_time() + TIMEOUT_S
             try:
-                phase.behind, _ = self._resting(phase.end, LEAST)
+                phase.behind, _ = self.resting(phase.end, self._idle, LEAST)
             except TimeoutError:
-                phase.behind, _ = self._resting(phase.end)
+                phase.behind, _ = self.resting(phase.end, self._idle)
 
-    def _resting(self, known: Values, cases: int = 0) -> tuple[Values, Values]:
-        """A cycle without a start, and what of the known stays so in any number of them: it is seen, or proven."""
-        while True:
-            given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **self._layer})
-            frame = self.unrolling.settle(self.literals, {**self.unknown, **known, **given})
-            after = self.unrolling.after(frame)
-            kept = {s: v for s, v in known.items() if after[s] == v or (cases and self.same(after[s], v, cases))}
-            if len(kept) == len(known):
-                return frame, known
-            known = kept
+    def _idle(self, states: Values) -> Values:
+        """A cycle without a start."""
+        given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **self._layer})
+        return self.unrolling.settle(self.literals, {**states, **given})
 
     def _run(self, phase: _Phase) -> Values:
         """Most of what a run leaves stands behind it; for the next one's beginning only what is constant is taken from
         there, as it is of another group."""
-        phase.before, phase.known = self._resting(phase.known)
+        phase.before, phase.known = self.resting(phase.known, self._idle)
         states, phase.frames = {**self.unknown, **phase.known}, []
         for cycle in range(self.length):
             given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._group)}

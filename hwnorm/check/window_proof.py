@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hwnorm.check.proof import QUICK, THOROUGH, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import TRUE
-from hwnorm.gates.unrolling import UNREAD, Values
+from hwnorm.gates.unrolling import UNREAD, Values, together
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,52 @@ class Window:
     released: int = 0
 
 
-class WindowProof(Proof):
+class BlockProof(Proof):
+    """Of anything but a stage: its cycles, and when what it shows matters."""
+
     def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
         super().__init__(netlist, instance, faults)
         self._operands = of.operands
         self._layer = self.layers(of.layer)
         outputs = self.block.outputs
-        self.shown = dict(self.unrolling.told)
-        for name, when in of.shown.items():
-            for net in self.nets([name]):
-                self.shown[net] = outputs[when][0] if when in outputs and self.shown.get(net) != 1 else 1
-        named = set(self.nets(of.shown))
-        self.shown |= {net: 1 for net in self.nets(outputs) if net not in named and not of.shown}
+        looked_at = of.shown or dict.fromkeys(outputs, "")
+        times = {name: outputs[when][0] if when in outputs else 1 for name, when in looked_at.items()}
+        shown = [(net, when) for name, when in times.items() for net in self.nets([name])]
+        self.shown = together([*self.unrolling.told.items(), *shown])
+
+    def frames(self, states: Values, given: Iterable[Values]) -> list[Values]:
+        """Cycles one behind the other, with what is given of each one's inputs."""
+        found = list[Values]()
+        for one in given:
+            found.append(self.frame(states, one))
+            states = self.unrolling.after(found[-1])
+        return found
+
+    def frame(self, states: Values, given: Values) -> Values:
+        f, ports = self.literals, self.block.inputs
+        given = {**self._layer, **given}
+        begins = f.fresh()
+        if self._operands:
+            beat = [ports[name][0] for name in ("valid", "first")]
+            given = {net: f.fresh() for net in beat} | given
+            begins = f.both(*(given[net] for net in beat))
+        for name, operand in self._operands.items():
+            found, known = self.drawn(ports.get(name, ()), operand.values)
+            given |= found
+            for flag in dict.fromkeys(operand.copies.values()):
+                copied = self._state(states, flag) if flag else begins
+                self.assumed += [f.either(-copied, limit) for limit in known]
+        return self.unrolling.settle(f, {**states, **self.inputs(given)})
+
+    def _state(self, states: Values, name: str) -> int:
+        """Of one bit; false where the block has no register of that name any more."""
+        (net, *_) = self.block.labels.get(name) or (0,)
+        return states.get(net, -TRUE)
+
+
+class WindowProof(BlockProof):
+    def __init__(self, netlist: Netlist, instance: str, faults: Sequence[Mutant], of: Window) -> None:
+        super().__init__(netlist, instance, faults, of)
         copies: Values = {}
         states = set(self.unrolling.states)
         for operand in of.operands.values():
@@ -60,35 +94,6 @@ class WindowProof(Proof):
                     self.assumed += known
         self._window = self.frames({**self.unknown, **copies}, [{}] * of.cycles)
         self._beginning = self.frames({**self.unknown, **self.initial}, [{}] * of.cycles)
-
-    def frames(self, states: Values, given: Iterable[Values]) -> list[Values]:
-        """Cycles one behind the other, with what is given of each one's inputs."""
-        found = list[Values]()
-        for one in given:
-            found.append(self._frame(states, one))
-            states = self.unrolling.after(found[-1])
-        return found
-
-    def _frame(self, states: Values, given: Values) -> Values:
-        f, ports = self.literals, self.block.inputs
-        given = {**self._layer, **given}
-        begins = f.fresh()
-        if self._operands:
-            beat = [ports[name][0] for name in ("valid", "first")]
-            given = {net: f.fresh() for net in beat} | given
-            begins = f.both(*(given[net] for net in beat))
-        for name, operand in self._operands.items():
-            found, known = self.drawn(ports.get(name, ()), operand.values)
-            given |= found
-            for flag in set(operand.copies.values()):
-                copied = self._state(states, flag) if flag else begins
-                self.assumed += [f.either(-copied, limit) for limit in known]
-        return self.unrolling.settle(f, {**states, **self.inputs(given)})
-
-    def _state(self, states: Values, name: str) -> int:
-        """Of one bit; false where the block has no register of that name any more."""
-        (net, *_) = self.block.labels.get(name) or (0,)
-        return states.get(net, -TRUE)
 
     def shows(self, number: int) -> str | None:
         apart = {state for state in self.unrolling.states if state not in self.initial}

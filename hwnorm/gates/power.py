@@ -21,14 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwnorm.gates.liberty import Library
-from hwnorm.gates.logic import Function, function
+from hwnorm.gates.logic import Function
 from hwnorm.gates.netlist import Cell, Netlist
 from hwnorm.gates.states import Floats, Space, States
 from hwnorm.gates.tables import CellTables, Energy, tables_of
 from hwnorm.gates.timing import Timing, Wires, library_of
 from hwnorm.gates.toggles import Toggles
-
-ALWAYS = function("1")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hwnorm.errors import InputError
 from hwnorm.gates.logic import Expression
 from hwnorm.gates.memory import Edge, Memory
 from hwnorm.gates.netlist import Netlist
+from hwnorm.gates.order import driver_of, in_order
 from hwnorm.gates.parts import Gate, Parts, parts_of
 
 Rows = npt.NDArray[np.intp]
@@ -191,37 +192,22 @@ def _commit(edge: Edge, parts: Parts, first: int, row: Rows) -> Commit:
 
 def _levels(netlist: Netlist, nodes: Sequence[Gate | _Read]) -> tuple[list[int], list[int]]:
     """Of each node the shortest and the longest way to it from an input, a state or a constant, itself included."""
-    driver = {net: index for index, node in enumerate(nodes) for net in node.outputs}
-    waiting = [0] * len(nodes)
-    readers: list[list[int]] = [[] for _ in nodes]
-    for index, node in enumerate(nodes):
-        for net in node.pins:
-            if net in driver:
-                readers[driver[net]].append(index)
-                waiting[index] += 1
-    longest = [1] * len(nodes)
-    shortest = [
-        1
-        if any(net > 1 and net not in driver for net in node.pins) or not any(net in driver for net in node.pins)
-        else 0
-        for node in nodes
-    ]
-    ready = [index for index, count in enumerate(waiting) if not count]
-    for index in ready:
-        for reader in readers[index]:
-            longest[reader] = max(longest[reader], longest[index] + 1)
-            near = shortest[index] + 1
-            shortest[reader] = min(shortest[reader] or near, near)
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                ready.append(reader)
-    if len(ready) < len(nodes):
-        raise InputError(_loop(netlist, nodes, driver, {index for index, count in enumerate(waiting) if count}))
+    reads, drives = [node.pins for node in nodes], [node.outputs for node in nodes]
+    order, driver = in_order(reads, drives), driver_of(drives)
+    if len(order) < len(nodes):
+        raise InputError(_loop(netlist, nodes, driver, set(range(len(nodes))).difference(order)))
+    shortest, longest = [1] * len(nodes), [1] * len(nodes)
+    for index in order:
+        before = [driver[net] for net in reads[index] if net in driver]
+        if before:
+            longest[index] = 1 + max([longest[k] for k in before])
+            if all(net < 2 or net in driver for net in reads[index]):
+                shortest[index] = 1 + min([shortest[k] for k in before])
     return shortest, longest
 
 
 def _loop(netlist: Netlist, nodes: Sequence[Gate | _Read], driver: dict[int, int], stuck: set[int]) -> str:
-    """A loop among the nodes that never became ready: each of them waits for another."""
+    """A loop among the nodes that are stuck: each of them waits for another."""
     seen: dict[int, int] = {}
     at = min(stuck)
     while at not in seen:

@@ -72,7 +72,6 @@ class States:
         netlist = simulation.netlist
         assert netlist.library is not None
         self._library, self._simulation, self._every, self._cycle = netlist.library, simulation, every, 0
-        self.looks = 0
         kinds: dict[str, list[Cell]] = {}
         for cell in netlist.cells:
             if cell.type in self._library.cells:
@@ -101,7 +100,6 @@ class States:
         self._cycle += 1
         if self._cycle % self._every:
             return
-        self.looks += 1
         for kind, counts in self._counts.items():
             inverted, nets = self._nets[kind]
             planes = self._simulation.values(nets) ^ self._simulation.values(inverted)

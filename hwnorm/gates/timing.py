@@ -7,7 +7,6 @@ and the slowest slew of all arcs into it go on, whichever arc they come from.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
@@ -15,6 +14,7 @@ from math import inf
 from hwnorm.errors import InputError
 from hwnorm.gates.liberty import Library
 from hwnorm.gates.netlist import Cell, Netlist
+from hwnorm.gates.order import in_order
 from hwnorm.gates.tables import FALL, RISE, Arc, CellTables, Sense, tables_of
 
 Point = tuple[int, int]  # a net and an edge of it
@@ -127,8 +127,9 @@ def analyse(netlist: Netlist) -> Timing:
     return Timing(period, tuple(reversed(path)), into, wires.load_pf, means)
 
 
-def outputs(cell: Cell, tables: Mapping[str, CellTables]) -> set[str]:
-    return {arc.output for arc in tables[cell.type].arcs}
+def outputs(cell: Cell, tables: Mapping[str, CellTables]) -> tuple[str, ...]:
+    """In the order of the Liberty file."""
+    return tuple(dict.fromkeys(arc.output for arc in tables[cell.type].arcs))
 
 
 def _points(cell: Cell, arc: Arc) -> list[tuple[Point, Point]]:
@@ -152,25 +153,10 @@ def _in_order(cells: list[Cell], tables: Mapping[str, CellTables], name: str) ->
     inputs = {
         kind: {arc.pin for arc in found.arcs if not arc.clocked and not found.setups} for kind, found in tables.items()
     }
-    driver = {
-        net: index
-        for index, cell in enumerate(cells)
-        for pin in outputs(cell, tables)
-        for net in cell.pins.get(pin, ())
-    }
-    waiting, readers = [0] * len(cells), defaultdict[int, list[int]](list)
-    for index, cell in enumerate(cells):
-        for pin in inputs[cell.type]:
-            for net in cell.pins.get(pin, ()):
-                if net in driver:
-                    readers[driver[net]].append(index)
-                    waiting[index] += 1
-    ready = [index for index, count in enumerate(waiting) if not count]
-    for index in ready:
-        for reader in readers[index]:
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                ready.append(reader)
-    if len(ready) < len(cells):
+    order = in_order(
+        [[net for pin in inputs[cell.type] for net in cell.pins.get(pin, ())] for cell in cells],
+        [[net for pin in outputs(cell, tables) for net in cell.pins.get(pin, ())] for cell in cells],
+    )
+    if len(order) < len(cells):
         raise InputError(f"{name}: a combinational loop, which cannot be timed")
-    return [cells[index] for index in ready]
+    return [cells[index] for index in order]

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 
-from hwnorm.errors import InputError
-from hwnorm.gates.clauses import TRUE, Literals, ordered
+from hwnorm.gates.clauses import TRUE, Literals
+from hwnorm.gates.cut import Cut
 from hwnorm.gates.mutation import Mutant, mutated
 from hwnorm.gates.netlist import Netlist
-from hwnorm.gates.parts import parts_of
 
 Values = dict[int, int]  # literals by net
 UNREAD = -1  # in the place of a net: a bit of an input that nothing in a part reads
@@ -55,53 +54,37 @@ def moved(fault: Mutant, netlist: Netlist, part: Netlist) -> Mutant:
     return replace(fault, cell=next(k for k, other in enumerate(part.cells) if other is cell))
 
 
+def together(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """With each net the one that says when it matters; where several do: 1, always."""
+    found: dict[int, int] = {}
+    for net, when in pairs:
+        found[net] = when if found.get(net, when) == when else 1
+    return found
+
+
 class Unrolling:
     """``states``: the nets that hold something. What a memory holds is unknown, what it is given is ``told``."""
 
     def __init__(self, netlist: Netlist, faults: Sequence[Mutant]) -> None:
         self.netlist = mutated(netlist, faults)
-        parts = parts_of(self.netlist)
-        edges = {register.edge for register in parts.registers}
-        if parts.follows or len(edges) > 1 or any(p.edge for _, m in parts.memories for p in m.reads if p.clear):
-            raise InputError(f"{netlist.name}: only a design with one clock and no asynchronous reset can be unrolled")
-        self._order = ordered(parts.gates)
+        self._cut = cut = Cut(self.netlist)
         self._readers = defaultdict[int, list[int]](list)
-        for place, gate in enumerate(self._order):
+        for place, gate in enumerate(cut.gates):
             for net in gate.pins:
                 self._readers[net].append(place)
-        self._registers = {register.state: register.d for register in parts.registers}
+        self._registers = {register.state: register.d for register in cut.parts.registers}
         self.states = list(self._registers)
         self._follows = defaultdict[int, list[int]](list)
         for state, d in self._registers.items():
             self._follows[d].append(state)
-        known = {net: (TRUE if value else -TRUE) for net, value in netlist.constants.items()}
-        self._constants = {0: -TRUE, 1: TRUE, **known}
         fresh = self.netlist.constants.keys() - netlist.constants.keys()
         self._masks = sorted(fresh, key=lambda net: self.netlist.constants[net])
-        clocks = {edge.clock for edge in edges}
-        inputs = [net for nets in netlist.inputs.values() for net in nets if net > 1 and net not in clocks]
-        read = [net for _, memory in parts.memories for port in memory.reads for net in port.data]
-        self.inputs = list(dict.fromkeys([*inputs, *read]))
-        self.told: dict[int, int] = {}  # to memories; with each net the one that says when it matters
-        for _, memory in parts.memories:
-            for port in memory.reads:
-                self._tell(port.address, port.enable if port.edge else 1)
-                self._tell((port.enable, port.reset), 1)
-            for write in memory.writes:
-                for net, enable in zip(write.data, write.enable, strict=True):
-                    self._tell([net], enable)
-                self._tell((*write.address, *write.enable), 1)
-
-    def _tell(self, nets: Iterable[int], when: int) -> None:
-        for net in nets:
-            self.told[net] = when if self.told.get(net, when) == when else 1
+        self.inputs = [*cut.inputs, *(net for port in cut.reads for net in port.data)]
+        self.told = together(cut.told)
 
     def settle(self, literals: Literals, given: Mapping[int, int]) -> Values:
-        """All nets of the sound design, of inputs and states. What nobody drives is 0."""
-        of = {**self._constants, **dict.fromkeys(self._masks, -TRUE), **given}
-        for gate in self._order:
-            of[gate.output] = literals.of(gate.expression, [of.get(net, -TRUE) for net in gate.pins])
-        return of
+        """All nets of the sound design, of inputs and states."""
+        return literals.settle(self._cut, {**dict.fromkeys(self._masks, -TRUE), **given})
 
     def after(self, of: Mapping[int, int]) -> Values:
         """What the states become."""
@@ -125,7 +108,7 @@ class Unrolling:
         for net in found:
             changed(net)
         while todo:
-            gate = self._order[heappop(todo)]
+            gate = self._cut.gates[heappop(todo)]
             value = literals.of(gate.expression, [found.get(net, of.get(net, -TRUE)) for net in gate.pins])
             if value != of[gate.output]:
                 found[gate.output] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,35 @@ def test_what_came_apart_is_not_forgotten() -> None:
     assert len(verdicts) == 9 and not any(v == PROVEN for v in verdicts)
 
 
+# A memory is given y and an address while ``w`` is high; everybody else looks at y while it is low.
+WRITTEN = """module written(input clk, input we, input ask, input d, input at, input out,
+  output told, output y, output z);
+  reg h = 0, w = 0, a = 0, asked = 0; reg m [0:1];
+  assign told = asked & ~w, y = h & w, z = m[out];
+  always @(posedge clk) begin
+    h <= d; w <= we; a <= at; asked <= ask;
+    if (w) m[a] <= y;
+  end
+endmodule
+module top(input clk, input we, input ask, input d, input at, input out, output told, output y, output z);
+  written sweep_1(.clk(clk), .we(we), .ask(ask), .d(d), .at(at), .out(out), .told(told), .y(y), .z(z));
+endmodule"""
+
+
+def test_what_a_memory_is_given_matters_while_it_is_written() -> None:
+    """That its address is not 0 at other times is not seen. That y is wrong is, by the memory alone."""
+    netlist = netlist_of(WRITTEN, "top", by_instance=True)
+    y, at = netlist.outputs["y"], {cell.type: cell for cell in netlist.cells}["$mem_v2"].pins["WR_ADDR"]
+    cells = [replace(c, pins={**c.pins, "WR_DATA": y}) if c.type == "$mem_v2" else c for c in netlist.cells]
+    netlist = replace(netlist, cells=tuple(cells))
+    gates = {cell.name: cell.pins["Y"] for cell in cells if cell.pins.get("Y") in (y, at)}
+    faults = [f for f in mutants(netlist, 1000) if f.name in gates and f.mode.value.startswith("const")]
+    proof = WindowProof(netlist, "sweep_1", faults, Window(5, {"told": "", "y": "told", "z": ""}))
+    proven = [f for k, f in enumerate(faults) if proof.verdict(k) == PROVEN]
+    assert [(gates[f.name], f.mode.value, f.pin == "Y") for f in proven] == [(at, "const1", False)]
+    assert len(faults) == 12
+
+
 COPY = """module copy(input clk, input valid, input first, input [2:0] q_in, output y);
   reg first_0 = 0; reg [2:0] q_at_1 = 0; reg t = 0;
   assign y = t;
@@ -222,6 +252,15 @@ def test_what_a_reset_may_leave(released: int, count: int) -> None:
         simulation.clock()
     assert len(proven) == count and not shown[proven].any()
     assert shown.sum() == len(faults) - count
+
+
+def test_what_a_reset_may_leave_of_a_block_that_does_not_read_what_is_first() -> None:
+    """Nothing: with or without a beat behind it, what was valid is seen."""
+    netlist = netlist_of(PIPE, "top", by_instance=True, gates=None)
+    faults = [f for f in mutants(netlist, 1000) if f.type == "$_NOT_"]
+    proof = ResetProof(netlist, "sweep_1", faults, Window(5, {"out_valid": "", "y": "out_valid"}))
+    assert "first" not in proof.block.inputs
+    assert faults and all(proof.verdict(k) != PROVEN for k in range(len(faults)))
 
 
 def test_no_time_is_no_proof() -> None:

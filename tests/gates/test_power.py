@@ -34,7 +34,9 @@ CELLS = Library.from_text(LIBRARY)
 HALF = VOLTAGE**2 / 2  # of a change, for each pF
 
 
-def netlist(ports: dict[str, tuple[str, int]], cells: dict[str, tuple[str, dict[str, int]]]) -> Netlist:
+def netlist(
+    ports: dict[str, tuple[str, int]], cells: dict[str, tuple[str, dict[str, int]]], library: Library = CELLS
+) -> Netlist:
     """Ports of one bit by direction and net, cells by type and pins."""
     shown = {
         name: {"type": kind, "connections": {pin: [net] for pin, net in pins.items()}, "port_directions": _ways(pins)}
@@ -45,11 +47,11 @@ def netlist(ports: dict[str, tuple[str, int]], cells: dict[str, tuple[str, dict[
         "cells": shown,
         "netnames": {name: {"bits": [net]} for name, (_, net) in ports.items()},
     }
-    return Netlist.from_json({"modules": {"top": module}}, "top", CELLS)
+    return Netlist.from_json({"modules": {"top": module}}, "top", library)
 
 
 def _ways(pins: dict[str, int]) -> dict[str, str]:
-    return {pin: "output" if pin in ("Y", "Q") else "input" for pin in pins}
+    return {pin: "output" if pin in ("Y", "Q", "QN") else "input" for pin in pins}
 
 
 def run(found: Netlist, delay: Delay, **stimuli: list[int]) -> dict[str, Any]:
@@ -196,6 +198,17 @@ def test_units_are_those_of_the_file() -> None:
     assert tables_of(found, "nand2").energies[1].rise(0.0, 0.0) == pytest.approx(0.01 * NAND_ENERGY["A"])
     with pytest.raises(InputError, match="its units are not understood"):
         Library.from_text(LIBRARY.replace('"1nW"', '"1 horse"'))
+
+
+@pytest.mark.parametrize(("first", "second"), [("Q", "QN"), ("QN", "Q")])
+def test_a_path_ends_at_the_first_output_that_the_file_names(first: str, second: str) -> None:
+    """And not at that which a set has first, another one in every process."""
+    q = LIBRARY[LIBRARY.index("pin (Q)") : LIBRARY.rindex("}\n}")]
+    both = q.replace("pin (Q)", f"pin ({first})") + q.replace("pin (Q)", f"pin ({second})")
+    cells = {"between": ("inv", {"A": 4, "Y": 5}), "one": ("dff", {"CLK": 2, "D": 3, first: 4})}
+    cells["last"] = ("dff", {"CLK": 2, "D": 5, second: 6, first: 7})
+    found = netlist({"clk": ("input", 2), "a": ("input", 3)}, cells, Library.from_text(LIBRARY.replace(q, both)))
+    assert analyse(found).into == 7
 
 
 def test_a_netlist_of_no_library_has_no_times() -> None:
