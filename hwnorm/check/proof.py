@@ -20,6 +20,7 @@ from hwnorm.gates.unrolling import UNREAD, Unrolling, Values, moved, part_of
 
 LEAST, QUICK, THOROUGH = 1, 100, 5000  # cases: of what nothing depends on, on the way, and where it decides
 TIMEOUT_S = 240  # of the processor, for one fault
+LATE = "open: no proof in time"
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Proof(ABC):
                 if seen is not None:
                     return f"{'open' if self.doubt else 'refuted'}: {seen}"
         except TimeoutError:
-            return "open: no proof in time"
+            return LATE
         return PROVEN
 
     @abstractmethod

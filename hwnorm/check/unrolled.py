@@ -10,7 +10,7 @@ from typing import Any
 from hwnorm.bundle.manifest import engine_of
 from hwnorm.check.equivalence import PROVEN
 from hwnorm.check.folder import Folder
-from hwnorm.check.proof import TIMEOUT_S, Layers, Proof, Range
+from hwnorm.check.proof import LATE, TIMEOUT_S, Layers, Proof, Range
 from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.window_proof import Operand, Window, WindowProof
@@ -37,13 +37,20 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
     blocks = defaultdict[str, list[int]](list)
     for k, fault in enumerate(faults):
         blocks[fault.instance.split(".")[0]].append(k)
-    for instance, numbers in blocks.items():
+
+    def prove(instance: str, numbers: Sequence[int]) -> None:
         proofs = _proofs(engine, netlist, instance, [faults[k] for k in numbers], words, shorter)
         while any(found[k] != PROVEN for k in numbers) and (proof := next(proofs, None)):
             for place, k in enumerate(numbers):
                 if found[k] != PROVEN:
                     verdict = proof.verdict(place, seconds)
                     found[k] = verdict if verdict == PROVEN else found[k] or verdict
+
+    for instance, numbers in blocks.items():
+        prove(instance, numbers)
+        for k in numbers if len(numbers) > 1 else ():
+            if found[k] == LATE:  # the gates of the others stood in its way
+                prove(instance, [k])
     return found
 
 
