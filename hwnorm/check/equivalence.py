@@ -32,7 +32,7 @@ from hwnorm.gates import Mutant, Netlist, mutated
 from hwnorm.gates.clauses import TRUE, Circuit, Cycle, Formula
 from hwnorm.gates.lanes import Words
 
-PROVEN = "proven"
+PROVEN, LATE = "proven", "open: no proof in time"
 TIMEOUT_S = 60  # of the processor, for one fault
 TOGETHER = 40  # lemmas that one state is excluded by: the proof takes what it needs
 PARTS = (slice(0, 32), slice(32, 512), slice(512, None))
@@ -81,7 +81,7 @@ class Equivalence:
         try:
             failed = self._induction.prove(properties, [literal for literal, _ in shown], seconds)
         except TimeoutError:
-            return "open: no proof in time"
+            return LATE
         return PROVEN if failed is None else f"open: {shown[failed][1]}"
 
     def _of_registers(self) -> Iterator[_Property]:

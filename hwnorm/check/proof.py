@@ -13,14 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hwnorm.check.equivalence import PROVEN
+from hwnorm.check.equivalence import LATE, PROVEN
 from hwnorm.gates import Mutant, Netlist
 from hwnorm.gates.clauses import DRAWS, TRUE, Literals
 from hwnorm.gates.unrolling import UNREAD, Unrolling, Values, moved, part_of
 
 LEAST, QUICK, THOROUGH = 1, 100, 5000  # cases: of what nothing depends on, on the way, and where it decides
 TIMEOUT_S = 240  # of the processor, for one fault
-LATE = "open: no proof in time"
 
 
 @dataclass(frozen=True)

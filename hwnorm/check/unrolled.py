@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from hwnorm.bundle.manifest import engine_of
-from hwnorm.check.equivalence import PROVEN
+from hwnorm.check.equivalence import LATE, PROVEN
 from hwnorm.check.folder import Folder
-from hwnorm.check.proof import LATE, TIMEOUT_S, Layers, Proof, Range
+from hwnorm.check.proof import TIMEOUT_S, Layers, Proof, Range
 from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.window_proof import Operand, Window, WindowProof
