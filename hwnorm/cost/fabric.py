@@ -71,7 +71,7 @@ class Fabric:
         for name, value in values.items():
             strange = bool(outside) or (name == CLOCK and bool(too_large))
             error = None if strange else self.errors.get(name, {}).get("mean_pct")
-            figures[name] = Figure(_rounded(name, value), Origin.ASSUMED if strange else Origin.FITTED, error)
+            figures[name] = Figure(value, Origin.ASSUMED if strange else Origin.FITTED, error)
         return Built(figures, outside + too_large)
 
     def values(self, plan: Plan, elements: int | None = None) -> dict[str, float]:
@@ -81,7 +81,7 @@ class Fabric:
         values = fitted(self.coefficients, plan, found, self.lut_of_ram, longest) | exact(self.coefficients, found)
         if self.path is not None:
             values[CLOCK] = 1e3 / period_ns(self.path, path_amounts(plan, size(values), self.family))
-        return values
+        return {name: _rounded(name, value) for name, value in values.items()}
 
     def energy(self, plan: Plan) -> Energy | None:
         """Of a cycle, a beat, a group; None on an FPGA."""

@@ -1,9 +1,9 @@
 """The clock: that of the slowest of a few kinds of path, each with a length that is linear in what lengthens it.
 
 Control and wires, which grow with the engine (the way across it with the root of its size); a carry chain; a product
-of several blocks, or of logic. Which of them decides is not known beforehand, and found with the lengths: each engine
-is explained by the kind that is the slowest in it. Seeds of one placement differ by 5 to 10 %, and so much of the
-error is no fault of the model.
+of several blocks, or of logic; what chooses between the parts of a deep memory. Which of them decides is not known
+beforehand, and found with the lengths: each engine is explained by the kind that is the slowest in it. Seeds of one
+placement differ by 5 to 10 %, and so much of the error is no fault of the model.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ CHAINED = (*SUMS, Kind.GT, Kind.MAX, Kind.MIN, Kind.ABS)
 STRENGTH = 1e-2
 KINDS = {
     "control": ("always", "root_size", "log2_size", "log2_lanes", "log2_beats"),
-    "chain": ("always", "chain", "log2_chain", "kept"),
+    "chain": ("always", "root_size", "chain", "log2_chain", "kept"),
     "product": ("product", "product_bits"),
+    "memory": ("banked", "banks"),
 }
-SLOPES = {"chain": "log2_chain", "product": "product_bits"}  # what each but control is in proportion to at first
+SLOPES = {"chain": "log2_chain", "product": "product_bits", "memory": "banks"}  # what each but control is in proportion to at first
 ROUNDS = 30
 Paths = Mapping[str, Mapping[str, float]]  # by kind
 
@@ -38,6 +39,8 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
     chains = [_chain(cell) for sweep in plan.sweeps for cell in sweep.cells]
     chains += [cell.format.width // (1 + halved(cell)) for sweep in plan.sweeps for cell in sweep.reductions]
     kept = any(s.reductions for s in plan.sweeps) and plan.shape.partial
+    replays = () if plan.shape.external else plan.sweeps[1:]
+    banks = max((len(plan.replay_banks(sweep.number)) for sweep in replays), default=0) if family.factors else 0
     products = [_product(cell, family) for s in plan.sweeps for cell in s.cells]
     return {
         "always": 1.0,
@@ -50,6 +53,8 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
         "product": float(any(products)),
         "product_bits": float(max(products, default=0)),
         "kept": float(kept),
+        "banked": float(banks > 1),
+        "banks": float(banks if banks > 1 else 0),
     }
 
 
