@@ -28,7 +28,8 @@ KINDS = {
     "product": ("product", "product_bits"),
     "memory": ("banked", "banks"),
 }
-SLOPES = {"chain": "log2_chain", "product": "product_bits", "memory": "banks"}  # what each but control is in proportion to at first
+# What each but control is in proportion to at first
+SLOPES = {"chain": "log2_chain", "product": "product_bits", "memory": "banks"}
 ROUNDS = 30
 Paths = Mapping[str, Mapping[str, float]]  # by kind
 
