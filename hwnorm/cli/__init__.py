@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import hwnorm
 from hwnorm.cli import estimating, generating, measuring, simulating
@@ -22,6 +23,8 @@ from hwnorm.errors import HwnormError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if sys.stdout is None:  # closed by who called us
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     try:
         try:
             options = _parser().parse_args(arguments)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from hwnorm.cli.arguments import Commands, OneLineParser
 from hwnorm.cli.printing import LOG
+from hwnorm.errors import InputError
 
 if TYPE_CHECKING:
+    from hwnorm.engine import Engine
     from hwnorm.rtl.design import Design
 
 
@@ -42,11 +44,10 @@ def rtl_choices(parser: OneLineParser | argparse._ArgumentGroup) -> None:
 
 def rtl_designs(choices: argparse.Namespace) -> dict[str, Design]:
     """The design of each direction by its name. Whether there is such a datapath is not looked at yet."""
-    from hwnorm.bundle import manifest
     from hwnorm.rtl.design import Design
     from hwnorm.rtl.emit import check_name
 
-    engine, external = manifest.engine_of(vars(choices)), choices.replay == "external"
+    engine, external = _chosen(choices), choices.replay == "external"
     check_name(_name(choices))
     return {
         name: Design(engine, direction, choices.lanes, external, apply=choices.apply)
@@ -87,9 +88,18 @@ def _output(parser: OneLineParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: the name, in the current folder")
 
 
+def _chosen(choices: argparse.Namespace) -> Engine:
+    from hwnorm.bundle import manifest
+
+    if choices.max_elements == 0:  # to a manifest that is none given
+        raise InputError("max_elements must be a positive integer, not 0")
+    return manifest.engine_of(vars(choices))
+
+
 def _name(choices: argparse.Namespace) -> str:
-    given: str | None = choices.name
-    return given or f"{choices.norm}_{choices.direction}_b{choices.bits}_p{choices.lanes}".replace("-", "_")
+    if choices.name is not None:
+        return str(choices.name)
+    return f"{choices.norm}_{choices.direction}_b{choices.bits}_p{choices.lanes}".replace("-", "_")
 
 
 def _parts(choices: argparse.Namespace) -> dict[str, str]:
@@ -100,10 +110,9 @@ def _parts(choices: argparse.Namespace) -> dict[str, str]:
 
 
 def _gen_hls(options: argparse.Namespace) -> int:
-    from hwnorm.bundle import manifest
     from hwnorm.hls.emit import check_name, emit
 
-    engine = manifest.engine_of(vars(options))
+    engine = _chosen(options)
     check_name(_name(options))
     return _generate(options, lambda d, name, command: emit(engine, d, options.lanes, options.dialect, name, command))
 

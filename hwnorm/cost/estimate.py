@@ -199,5 +199,5 @@ def _warnings(network: Network, names: tuple[str, ...], phase: Phase) -> tuple[s
             found.append(f"{network.name} has no layer that {name} replaces ({kinds} stay as they are)")
         lacking = [d for d in PHASES[phase] if name != AS_IS and getattr(catalog.find(name).printed, d) is None]
         if lacking:
-            found.append(f"{name} has no {' and no '.join(lacking)} pass: nothing is counted for it there")
+            found.append(f"{name} has no {' and no '.join(lacking)} pass: nothing is counted for it there (--phase)")
     return tuple(found)

@@ -22,6 +22,7 @@ from hwnorm.cost.figure import Figure, Origin
 from hwnorm.cost.fitting import Coefficients
 from hwnorm.cost.quantities import CLOCK, ENERGY, energy, exact, fitted, of_cells, size
 from hwnorm.cost.speed import Paths, path_amounts, period_ns
+from hwnorm.engine import Engine
 from hwnorm.errors import InputError
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.plan import Plan
@@ -134,10 +135,18 @@ def shipped(name: str) -> Fabric:
 
 
 def load(path: Path) -> Fabric:
+    """Of a file that may hold anything: an engine is costed with it, to see that it can be."""
     try:
-        return parse(path, path.read_text(encoding="utf-8"))
+        fabric = parse(path, path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: cannot be read as a measured device: {fault}") from None
+    try:
+        built = fabric.built(Design(Engine("l1", 8, max_elements=64), "forward", 1))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
+        raise InputError(f"{path}: not a device file of hwnorm characterize: {fault!r}") from None
+    if min(figure.value for name, figure in built.figures.items() if name in ("lut", "area_um2", "ff")) <= 0:
+        raise InputError(f"{path}: not a device file of hwnorm characterize: an engine costs nothing with it")
+    return fabric
 
 
 def parse(path: Path, text: str) -> Fabric:

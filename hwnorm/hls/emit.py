@@ -197,4 +197,6 @@ def _text(name: str) -> str:
 
 def check_name(name: str) -> None:
     if not name.isidentifier() or not name.isascii() or name in _text("hls/reserved.txt").split():
-        raise InputError(f"name must be an identifier such as l1_forward_b8_p4, and no word of C++, not {name!r}")
+        raise InputError(
+            f"name must be an identifier such as l1_forward_b8_p4, and no word of C++ or of the kernel, not {name!r}"
+        )

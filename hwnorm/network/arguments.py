@@ -58,6 +58,8 @@ def _fits(number: Number, want: Want) -> bool:
     match want:
         case Want.FLAG:
             return number in (0, 1)
+        case _ if isinstance(number, bool):
+            return False
         case Want.COUNT | Want.COUNTS:
             return isinstance(number, int) and 1 <= number <= MAX_SIZE
         case Want.NATURAL | Want.NATURALS:

@@ -18,6 +18,7 @@ from hwnorm.rtl import axis, verilog
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock, Stream
 from hwnorm.rtl.inventory import inventory
+from hwnorm.rtl.verilog_names import legal
 from hwnorm.synth.targets import find_target
 from hwnorm.views.count import executed
 
@@ -62,7 +63,8 @@ def check(design: Design) -> None:
 
 
 def check_name(name: str) -> None:
-    if not name.isidentifier() or not name.isascii() or name in _text("rtl/reserved.txt").split():
+    words = _text("rtl/reserved.txt").split()
+    if not name.isidentifier() or not name.isascii() or name in words or legal(name) != name:
         raise InputError(f"name must be an identifier such as l1_forward_b8_p4, and no word of Verilog, not {name!r}")
 
 

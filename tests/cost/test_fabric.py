@@ -156,6 +156,23 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
         find_fabric(str(tmp_path / "mine.json"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("coefficients", {}, "an engine costs nothing with it|KeyError"),
+        ("coefficients", 5, "TypeError|AttributeError"),
+        ("measured", {}, "KeyError"),
+        ("path", {}, "ValueError"),
+        ("lut_of_ram", "x", "TypeError"),
+    ],
+)
+def test_a_file_that_no_engine_can_be_costed_with(tmp_path: Path, key: str, value: object, says: str) -> None:
+    device = json.loads((DEVICES / "ecp5.json").read_text(encoding="utf-8")) | {key: value}
+    (tmp_path / "mine.json").write_text(json.dumps(device), encoding="utf-8")
+    with pytest.raises(InputError, match=f"mine.json: not a device file of hwnorm characterize: .*({says})"):
+        find_fabric(str(tmp_path / "mine.json"))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as a measured device"):
         load(tmp_path / "none.json")

