@@ -18,7 +18,7 @@ import numpy as np
 from hwnorm.cost.amounts import Amounts, amounts
 from hwnorm.cost.blocks import FAMILIES
 from hwnorm.cost.cells import FAMILY, LIBRARIES
-from hwnorm.cost.experiments import IN_CELLS, ON_FPGA, Plans, fitted_to, table_engines, wide_engines
+from hwnorm.cost.experiments import IN_CELLS, ON_FPGA, Plans, fitted_to, table_engines
 from hwnorm.cost.fabric import SCHEMA, SIZES
 from hwnorm.cost.fitting import (
     CELLS,
@@ -65,7 +65,7 @@ def characterise(
     experiments = fitted_to(plans)[:count]
     if len(experiments) < 2 * FOLDS:
         raise InputError(f"a fit needs at least {2 * FOLDS} engines, not {len(experiments)}")
-    wide = wide_engines(plans.wide) if target.placer and seeds else []
+    wide = plans.wide if target.placer and seeds else ()
     placed = {*table_engines(plans), *experiments[::PLACED], *wide} if target.placer else set()
     found = measure_all([*experiments, *wide], target, lambda e: seeds if e in placed else 0, told, jobs)
     units = [] if target.family == FAMILY else unit_points(target, UNIT_WIDTHS, told)

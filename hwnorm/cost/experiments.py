@@ -60,9 +60,6 @@ class Space:
     longest: int = 1 << 20  # elements, where every group has as many
 
 
-Wide = tuple[tuple[int, int, int, bool], ...]  # bits, lanes, elements, and whether every group has as many
-
-
 @dataclass(frozen=True, slots=True)
 class Plans:
     """The engines that are measured on a kind of target."""
@@ -71,8 +68,8 @@ class Plans:
     checked: Space
     table_lanes: int
     table_elements: int
-    wide: Wide = ()  # of what is placed
-    checked_wide: Wide = ()
+    wide: tuple[Experiment, ...] = ()  # always placed, where anything is
+    checked_wide: tuple[Experiment, ...] = ()
 
 
 _MEASURED = Space(
@@ -94,13 +91,29 @@ _CHECKED = Space(
     lanes=(1, 2, 3, 4, 6, 8, 10, 12),
     elements=(49, 128, 196, 512, 784, 2048, 4096, 8192),
 )
+
+
+def _trained(bits: int, lanes: int, elements: int, fixed: bool) -> list[Experiment]:
+    """What training with either norm builds."""
+    return [
+        Experiment(norm, form, direction, bits, lanes, elements, fixed)
+        for norm, form in NORMS_OF_THE_TABLE
+        for direction in ("forward", "backward")
+    ]
+
+
 ON_FPGA = Plans(
     _MEASURED,
     _CHECKED,
     4,
     1024,
-    wide=((4, 16, 16384, False), (8, 8, 4096, True), (8, 16, 1024, False), (8, 16, 131072, False)),
-    checked_wide=((8, 16, 4096, True), (10, 12, 512, False)),
+    wide=(
+        *(*_trained(4, 16, 16384, False), *_trained(8, 8, 4096, True), *_trained(8, 16, 1024, False)),
+        # Memories of 17 parts. With two of them, as L1 has, nextpnr does not end in half an hour.
+        Experiment("l2", "one-pass", "forward", 8, 16, 131072, False),
+        Experiment("l2", "one-pass", "backward", 8, 16, 131072, False),
+    ),
+    checked_wide=(*_trained(8, 16, 4096, True), *_trained(10, 12, 512, False)),
 )
 # Activity is simulated gate by gate: the same with fewer lanes and shorter groups.
 _SMALL: dict[str, Any] = {"largest": 32, "longest": 256}
@@ -116,22 +129,7 @@ IN_CELLS = Plans(
 
 def table_engines(of: Plans = ON_FPGA) -> list[Experiment]:
     """Both norms, both directions, at every width: what `hwnorm reproduce table4 --target` compares."""
-    return [
-        Experiment(norm, form, direction, bits, of.table_lanes, of.table_elements)
-        for bits in TABLE_BITS
-        for norm, form in NORMS_OF_THE_TABLE
-        for direction in ("forward", "backward")
-    ]
-
-
-def wide_engines(of: Wide) -> list[Experiment]:
-    """Both norms, both directions: always placed, where anything is."""
-    return [
-        Experiment(norm, form, direction, *how)
-        for how in of
-        for norm, form in NORMS_OF_THE_TABLE
-        for direction in ("forward", "backward")
-    ]
+    return [one for bits in TABLE_BITS for one in _trained(bits, of.table_lanes, of.table_elements, True)]
 
 
 def fitted_to(of: Plans = ON_FPGA) -> list[Experiment]:

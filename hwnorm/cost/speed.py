@@ -18,6 +18,7 @@ from hwnorm.cost.amounts_lane import SUMS
 from hwnorm.cost.blocks import Family, product_slices
 from hwnorm.cost.nnls import fit
 from hwnorm.rtl.cells import Cell, Kind
+from hwnorm.rtl.depth import BLOCK_WIDTH, BLOCK_WORDS
 from hwnorm.rtl.plan import Plan, halved
 
 CHAINED = (*SUMS, Kind.GT, Kind.MAX, Kind.MIN, Kind.ABS)
@@ -26,10 +27,10 @@ KINDS = {
     "control": ("always", "root_size", "log2_size", "log2_lanes", "log2_beats"),
     "chain": ("always", "root_size", "chain", "log2_chain", "kept"),
     "product": ("product", "product_bits"),
-    "memory": ("banked", "banks"),
+    "memory": ("root_memory",),
 }
 # What each but control is in proportion to at first
-SLOPES = {"chain": "log2_chain", "product": "product_bits", "memory": "banks"}
+SLOPES = {"chain": "log2_chain", "product": "product_bits", "memory": "root_memory"}
 ROUNDS = 30
 Paths = Mapping[str, Mapping[str, float]]  # by kind
 
@@ -40,8 +41,7 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
     chains = [_chain(cell) for sweep in plan.sweeps for cell in sweep.cells]
     chains += [cell.format.width // (1 + halved(cell)) for sweep in plan.sweeps for cell in sweep.reductions]
     kept = any(s.reductions for s in plan.sweeps) and plan.shape.partial
-    replays = () if plan.shape.external else plan.sweeps[1:]
-    banks = max((len(plan.replay_banks(sweep.number)) for sweep in replays), default=0) if family.factors else 0
+    parted = [_parted_blocks(plan, sweep.number) for sweep in plan.sweeps[1:]] if family.factors else []
     products = [_product(cell, family) for s in plan.sweeps for cell in s.cells]
     return {
         "always": 1.0,
@@ -54,8 +54,7 @@ def path_amounts(plan: Plan, size: float, family: Family) -> dict[str, float]:
         "product": float(any(products)),
         "product_bits": float(max(products, default=0)),
         "kept": float(kept),
-        "banked": float(banks > 1),
-        "banks": float(banks if banks > 1 else 0),
+        "root_memory": sqrt(max(parted, default=0)),
     }
 
 
@@ -64,6 +63,13 @@ def _chain(cell: Cell) -> int:
         return 0
     width = max(cell.format.width, *(a.format.width for a in cell.args))
     return -(-width // cell.latency) if cell.latency else width
+
+
+def _parted_blocks(plan: Plan, number: int) -> float:
+    """Block RAMs of a replay memory of several parts: what chooses between them reaches all over it."""
+    if plan.shape.external or len(plan.replay_banks(number)) == 1:
+        return 0.0
+    return plan.replay_words(number) * plan.replay_width(number) / (BLOCK_WORDS * BLOCK_WIDTH)
 
 
 def _product(cell: Cell, family: Family) -> int:
@@ -101,21 +107,23 @@ def fit_path(points: Sequence[tuple[Mapping[str, float], float]]) -> dict[str, d
             )
             for k, (kind, path) in enumerate(paths.items())
         }
-    return {kind: {name: round(v, 5) for name, v in path.items()} for kind, path in best.items()}
+    return {kind: {name: round(best[kind].get(name, 0.0), 5) for name in names} for kind, names in KINDS.items()}
 
 
 def _begin(points: Sequence[tuple[Mapping[str, float], float]], periods: Any) -> Paths:
-    """Control as fast as the fastest, all else in proportion."""
-    paths: dict[str, dict[str, float]] = {kind: dict.fromkeys(names, 0.0) for kind, names in KINDS.items()}
+    """Control as fast as the fastest, all else in proportion. What no engine has is left out."""
+    had = {name for found, _ in points for name, amount in found.items() if amount}
+    paths = {kind: {name: 0.0 for name in names if name in had} for kind, names in KINDS.items()}
     paths["control"]["always"] = float(np.percentile(periods, 10))
     for kind, name in SLOPES.items():
         rates = [period / found[name] for (found, _), period in zip(points, periods, strict=True) if found[name]]
-        paths[kind][name] = float(np.median(rates)) if rates else 0.0
+        if rates:
+            paths[kind][name] = float(np.median(rates))
     return paths
 
 
 def _fitted(path: Mapping[str, float], found: Sequence[Mapping[str, float]], periods: Any) -> dict[str, float]:
-    if len(found) < len(path):
+    if len(found) < max(len(path), 1):
         return dict(path)
     a = np.array([[one[name] for name in path] for one in found])
     x = fit(a, periods, 1 / periods, np.array(list(path.values())), STRENGTH)

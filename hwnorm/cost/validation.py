@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from hwnorm.cost.characterise import modelled, plans_of, summary
-from hwnorm.cost.experiments import Experiment, checked_on, wide_engines
+from hwnorm.cost.experiments import Experiment, checked_on
 from hwnorm.cost.fabric import Fabric
 from hwnorm.cost.measure import Point, Told, measure_all
 from hwnorm.cost.quantities import CLOCK, EXACT, QUANTITIES
@@ -42,7 +42,7 @@ def validate(
     plans = plans_of(target)
     experiments = checked_on(plans)[:count]
     chosen = {*experiments[::PLACED]} if target.placer and fabric.path else set()
-    wide = wide_engines(plans.checked_wide) if chosen else []
+    wide = plans.checked_wide if chosen and seeds else ()
     points = measure_all([*experiments, *wide], target, lambda e: seeds if e in {*chosen, *wide} else 0, told, jobs)
     return [_checked(fabric, point) for point in points]
 

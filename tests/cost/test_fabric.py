@@ -64,7 +64,7 @@ def test_its_errors_are_within_the_goals(name: str) -> None:
 
 @some_device
 def test_an_estimate_says_fitted_and_how_well(name: str) -> None:
-    machine = Machine(lanes=min(16, shipped(name).measured["lanes"][1]))
+    machine = Machine(lanes=min(8, shipped(name).measured["lanes"][1]))
     found = estimate(load_network("resnet20"), ["l1"], 8, device=name, bits=8, machine=machine).results[0].cost
     errors = shipped(name).errors
     for quantity in set(errors) - {ENERGY}:

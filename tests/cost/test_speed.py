@@ -15,7 +15,7 @@ def engines(count: int, seed: int = 1) -> list[tuple[dict[str, float], float]]:
         period = max(2.0 + 0.1 * size, 0.1 * chain, (1.0 + 0.1 * bits) if bits else 0.0)
         amounts = {"always": 1.0, "log2_size": size, "chain": float(chain), "log2_chain": 0.0, "kept": 0.0}
         amounts |= {"log2_lanes": 0.0, "log2_beats": 0.0, "product": float(bits > 0), "product_bits": float(bits)}
-        amounts |= {"root_size": 0.0, "banked": 0.0, "banks": 0.0}
+        amounts |= {"root_size": 0.0, "root_memory": 0.0}
         found.append((amounts, 1e3 / period))
     return found
 
