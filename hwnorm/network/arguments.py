@@ -58,14 +58,17 @@ def _fits(number: Number, want: Want) -> bool:
     match want:
         case Want.FLAG:
             return number in (0, 1)
-        case _ if isinstance(number, bool):
-            return False
         case Want.COUNT | Want.COUNTS:
-            return isinstance(number, int) and 1 <= number <= MAX_SIZE
+            return _is_whole(number) and 1 <= number <= MAX_SIZE
         case Want.NATURAL | Want.NATURALS:
-            return isinstance(number, int) and 0 <= number <= MAX_SIZE
+            return _is_whole(number) and 0 <= number <= MAX_SIZE
         case _:
             return True
+
+
+def _is_whole(number: Number) -> bool:
+    """To Python a flag is one as well."""
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def parse_argument(node: Node, key: str, option: Option, known: Iterable[str]) -> Argument:
