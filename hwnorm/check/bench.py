@@ -54,7 +54,6 @@ class Outcome:
     seen: dict[str, Bytes]
     taken: dict[str, Ints]
     given: dict[str, Ints]
-    ended: bool
     broken: Bools  # streams in which an output changed or went away before it was taken
     first_in: Ints
     last_out: Ints
@@ -120,16 +119,15 @@ class Bench:
         simulation, streams = self.simulation, self.streams
         drivers = {name: Driver(q, streams) for name, q in queues.items() if q.layout.driven}
         monitors = {name: Monitor(q, streams) for name, q in queues.items() if not q.layout.driven}
-        others = {"group": "layer", "layer": "group"}
         first_in, last_out = np.full(streams, -1), np.full(streams, -1)
         broken = np.zeros(streams // 64, np.uint64)
         waits = {side: np.zeros(streams, np.int64) for side in ("input", "output")}
-        cycle, moved, beyond, ended, stalled = 0, 0, 0, False, stalls.any
+        cycle, moved, beyond, stalled = 0, 0, 0, stalls.any
         for m in monitors.values():
             simulation.drive_slices(f"{m.layout.prefix}_ready", lanes_of(m.ready)[None])
         while cycle < limit and cycle - moved < quiet:
-            for name, driver in drivers.items():
-                other = drivers.get(others.get(name, ""))
+            for driver in drivers.values():
+                other = drivers.get(driver.layout.partner)
                 driver.choose(self._may(stalls.given) if stalled else True, None if other is None else other.at)
                 driver.drive(simulation)
             if stalled:
@@ -169,14 +167,12 @@ class Bench:
                 beyond += 1
                 moved = cycle
                 if beyond > BEYOND:
-                    ended = True
                     break
         return Outcome(
             cycle,
             {name: m.seen for name, m in monitors.items()},
             {name: m.at for name, m in monitors.items()},
             {name: d.at for name, d in drivers.items()},
-            ended,
             flags_of(broken, streams),
             first_in,
             last_out,

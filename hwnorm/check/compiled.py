@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hwnorm.cache import cached
-from hwnorm.check.bench import Outcome, Stalls
+from hwnorm.check.bench import BEYOND, Outcome, Stalls
 from hwnorm.check.folder import Folder
 from hwnorm.check.ports import Layout
 from hwnorm.check.queues import Queue
@@ -36,7 +36,7 @@ struct Port {{ const uint8_t *rows; uint8_t *seen; const int64_t *after; int64_t
 }}
 extern "C" int64_t run(Port *ports, int64_t limit, int64_t quiet, int64_t *times) {{
   cxxrtl_design::p_{top} top;
-  int64_t cycle = 0, moved = 0;
+  int64_t cycle = 0, moved = 0, beyond = 0;
   words(top.p_rst)[0] = 1;
   for (int k = 0; k < 2; k++) {{ words(top.p_clk)[0] = 0; top.step(); words(top.p_clk)[0] = 1; top.step(); }}
   words(top.p_rst)[0] = 0;
@@ -51,7 +51,10 @@ extern "C" int64_t run(Port *ports, int64_t limit, int64_t quiet, int64_t *times
     words(top.p_clk)[0] = 1;
     top.step();
     if (busy) moved = cycle + 1;
-    if ({done}) {{ cycle++; break; }}
+    if (beyond || ({done})) {{
+      moved = cycle + 1;
+      if (++beyond > {beyond}) {{ cycle++; break; }}
+    }}
   }}
   return cycle;
 }}
@@ -100,7 +103,6 @@ class Compiled:
             {name: rows[:, None] for name, rows in seen.items()},
             {name: count for name, count in at.items() if name not in driven},
             {name: count for name, count in at.items() if name in driven},
-            cycles < limit,
             np.zeros(1, bool),
             times[:1],
             times[1:],
@@ -141,9 +143,9 @@ def _loop(folder: Folder) -> str:
         port = f"ports[{k}]"
         valid, taken = (f"words(top.p_{_escaped(f'{layout.prefix}_{n}')})[0]" for n in ("valid", "ready"))
         done.append(f"{port}.at >= {port}.length")
-        other = {"group": "layer", "layer": "group"}.get(layout.prefix)
         if layout.driven:
-            may = f" && ports[{numbers[other]}].at >= {port}.after[{port}.at]" if other in numbers else ""
+            other = numbers.get(layout.partner)
+            may = f" && ports[{other}].at >= {port}.after[{port}.at]" if other is not None else ""
             drive.append(f"    {valid} = {port}.at < {port}.length{may};")
             drive.append(f"    if ({valid}) {{")
             drive += [
@@ -171,7 +173,7 @@ def _loop(folder: Folder) -> str:
             look.append(f"      }}\n      {port}.at++;\n    }}")
     parts = {"ready": ready, "drive": drive, "look": look}
     text = {name: "\n".join(lines) for name, lines in parts.items()}
-    return LOOP.format(top=_escaped(folder.name), done=" && ".join(done), **text)
+    return LOOP.format(top=_escaped(folder.name), done=" && ".join(done), beyond=BEYOND, **text)
 
 
 def _escaped(name: str) -> str:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 ERROR = "error"  # the signal that is recorded with the last output
+PARTNERS = {"group": "layer", "layer": "group"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Layout:
     @property
     def lanes(self) -> int:
         return self.fields[0].lanes if self.beats else 1
+
+    @property
+    def partner(self) -> str:
+        """The stream whose items this one's wait for, in the host's order; "" where there is none."""
+        return PARTNERS.get(self.prefix, "")
 
 
 def layouts_of(streams: Sequence[Mapping[str, Any]]) -> list[Layout]:

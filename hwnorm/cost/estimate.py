@@ -17,7 +17,7 @@ from hwnorm.cost.result import Counted, Result
 from hwnorm.cost.streaming import Machine, Stream
 from hwnorm.engine import Engine
 from hwnorm.network.model import Network
-from hwnorm.norms import catalog
+from hwnorm.norms.form import Norm
 from hwnorm.rtl.design import Design
 from hwnorm.views.count import PHASES, Phase, count
 
@@ -147,7 +147,9 @@ def estimate(
             own = replace(machine, clock_mhz=built.figures[CLOCK].value)
         results.append(Result(name, phase, tuple(placed), counted, own, priced, load_device(PAPER_DEVICE), built))
     accountings = (accounting,) if accounting else ACCOUNTINGS
-    warnings = [*_warnings(network, names, phase), *(w for r in results if r.hardware for w in r.hardware.warnings)]
+    there = {p.norm.name: p.norm for result in results for p in result.placed}
+    warnings = [*_warnings(network, names, there.values(), phase)]
+    warnings += [w for r in results if r.hardware for w in r.hardware.warnings]
     if fabric and clock_mhz is None and any(r.hardware and CLOCK not in r.hardware.figures for r in results):
         warnings.append(f"{fabric.name} has no measured clock: {machine.clock_mhz:g} MHz is assumed (--clock-mhz)")
     return Estimate(network, size, phase, bits, tuple(results), accountings, tuple(dict.fromkeys(warnings)))
@@ -189,7 +191,8 @@ def _paper_comparison(ours: PaperCost, theirs: PaperCost) -> dict[str, float | N
     }
 
 
-def _warnings(network: Network, names: tuple[str, ...], phase: Phase) -> tuple[str, ...]:
+def _warnings(network: Network, names: tuple[str, ...], norms: Iterable[Norm], phase: Phase) -> tuple[str, ...]:
+    """``norms``: all that stand in the network, put there or declared."""
     found = list(network.warnings)
     if not network.layers:
         found.append(f"{network.name} has no normalization layer: there is nothing to count")
@@ -197,7 +200,9 @@ def _warnings(network: Network, names: tuple[str, ...], phase: Phase) -> tuple[s
         if network.layers and name != AS_IS and not replaces(network, name):
             kinds = ", ".join(sorted({layer.kind for layer in network.layers}))
             found.append(f"{network.name} has no layer that {name} replaces ({kinds} stay as they are)")
-        lacking = [d for d in PHASES[phase] if name != AS_IS and getattr(catalog.find(name).printed, d) is None]
+    for norm in norms:
+        has = [d for d in ("forward", "backward", "inference") if getattr(norm.printed, d) is not None]
+        lacking = [d for d in PHASES[phase] if d not in has]
         if lacking:
-            found.append(f"{name} has no {' and no '.join(lacking)} pass: nothing is counted for it there (--phase)")
+            found.append(f"{norm.name} has no {' and no '.join(lacking)} to count (--phase {' or '.join(has)} has)")
     return tuple(found)

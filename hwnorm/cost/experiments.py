@@ -109,7 +109,7 @@ ON_FPGA = Plans(
     1024,
     wide=(
         *(*_trained(4, 16, 16384, False), *_trained(8, 8, 4096, True), *_trained(8, 16, 1024, False)),
-        # Memories of 17 parts. With two of them, as L1 has, nextpnr does not end in half an hour.
+        # Memories of 17 parts. With two of them, as L1 has, nextpnr does not end in a quarter of an hour.
         Experiment("l2", "one-pass", "forward", 8, 16, 131072, False),
         Experiment("l2", "one-pass", "backward", 8, 16, 131072, False),
     ),

@@ -67,7 +67,7 @@ class Fabric:
     def built(self, design: Design) -> Built:
         values = self.values(design.plan)
         outside = self._outside(design, values)
-        too_large = self._too_large(values)
+        too_large = [] if outside else self._too_large(values)
         figures = {}
         for name, value in values.items():
             strange = bool(outside) or (name == CLOCK and bool(too_large))
@@ -107,9 +107,9 @@ class Fabric:
     def _too_large(self, values: Mapping[str, float]) -> list[str]:
         """For the clock: wires grow with an engine, and not every one that was measured was placed."""
         most = self.errors.get(CLOCK, {}).get("largest")
-        if self.path is None or most is None or size(values) <= most:
+        if self.path is None or most is None or of_cells(self.coefficients) or size(values) <= most:
             return []
-        return [f"its clock, as it is larger than what was placed ({size(values):,.0f}, up to {most:,.0f})"]
+        return [f"the clock, of an engine of {size(values):,.0f} LUT (placed: up to {most:,.0f})"]
 
 
 def _rounded(name: str, value: float) -> float:

@@ -13,8 +13,8 @@ from hwnorm.rtl.design import Design
 
 MACRO_BITS = "macro_bits"
 EXTERNAL = (
-    "{} has no replay memory, as a group of {} elements does not fit on chip: "
-    "from what layers that do fit are read again is in no figure"
+    "{} has no replay memory, as a group of {} elements does not fit on chip (--onchip-kib); "
+    "the memory that shorter groups are read again from is in no figure"
 )
 MACROS = "area and energy of {} bits of memory are in no figure: {} are standard cells alone"
 

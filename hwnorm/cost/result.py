@@ -129,7 +129,8 @@ class Result:
         return replace(clock, value=value)
 
     def _built_energy(self, built: Hardware) -> dict[str, Figure]:
-        """Of engines whose energies are known; as sure as the least sure of them."""
+        """Of engines whose energies are known; as sure as the least sure of them. The clock runs while one waits for
+        memory, too."""
         if not built.energies or self.passes is None:
             return {}
         pj, figures = 0.0, []
@@ -137,7 +138,7 @@ class Result:
             beats = p.groups * -(-p.elements // self.machine.lanes)
             for direction, one in zip(self.counted[p.norm.name].streams, layer, strict=True):
                 energy, figure = built.energies[p.norm.name, direction]
-                pj += energy.pj(one.clocked, beats, p.groups)
+                pj += energy.pj(one.seconds * self.machine.clock_mhz * 1e6, beats, p.groups)
                 figures.append(figure)
         return {"energy_j": Figure(pj * 1e-12, *least_sure(*figures))}
 

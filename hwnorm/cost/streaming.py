@@ -11,7 +11,7 @@ every sweep reads from memory, and the time is at least the bytes over the bandw
 and beta of an element are the same in every group, and come from memory on chip.
 
 An engine whose longest group does not fit has no replay memory, and reads again what it needs. Shorter groups that fit
-it reads again from memory on chip that stands beside it, and is none of its figures.
+it reads again from memory on chip that stands beside it and is in none of its figures.
 """
 
 from __future__ import annotations
@@ -54,7 +54,6 @@ class Pass:
     sram_bytes: int
     dram_bytes: int
     seconds: float
-    clocked: float  # cycles of the clock, those among them in which the engine waits for memory
     memory_bound: bool
 
 
@@ -84,7 +83,5 @@ class Stream:
             sram_bits = moved.read_shared
             dram_bits = moved.read - moved.read_shared + moved.kept + outputs
         sram, dram = ceil(total * sram_bits / 8), ceil(total * dram_bits / 8)
-        hertz = machine.clock_mhz * 1e6
-        computing, moving = cycles / hertz, dram / (machine.dram_gbps * 1e9)
-        seconds = max(computing, moving)
-        return Pass(cycles, sram, dram, seconds, seconds * hertz, moving > computing)
+        computing, moving = cycles / (machine.clock_mhz * 1e6), dram / (machine.dram_gbps * 1e9)
+        return Pass(cycles, sram, dram, max(computing, moving), moving > computing)

@@ -47,7 +47,10 @@ def operations(estimate: Estimate) -> Table:
         for name in OPERATIONS
         if any(ops and ops[name] for ops in counts)
     ]
-    notes = tuple(f"{r.name} has no datapath: its operations are counted as printed only." for r in _unbuilt(estimate))
+    notes = tuple(
+        f"{r.name} has no datapath for {r.phase}: its operations are counted as printed only."
+        for r in _unbuilt(estimate)
+    )
     return Table(tuple(columns), rows, "Operations", notes)
 
 

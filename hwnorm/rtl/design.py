@@ -48,7 +48,7 @@ class Design:
     def plan(self) -> Plan:
         return Plan(self.program, self.shape, self.settings, self._saved_ranges())
 
-    @property
+    @cached_property
     def program(self) -> Program:
         """What is read again from outside is read as it was: nothing is kept between sweeps."""
         return replace(self.engine.program(self.direction), keeps=not self.external)

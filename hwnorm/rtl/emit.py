@@ -63,8 +63,7 @@ def check(design: Design) -> None:
 
 
 def check_name(name: str) -> None:
-    words = _text("rtl/reserved.txt").split()
-    if not name.isidentifier() or not name.isascii() or name in words or legal(name) != name:
+    if not name.isidentifier() or not name.isascii() or legal(name) != name:
         raise InputError(f"name must be an identifier such as l1_forward_b8_p4, and no word of Verilog, not {name!r}")
 
 

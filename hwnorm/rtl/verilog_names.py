@@ -6,16 +6,16 @@ import re
 
 # of Verilog-2005, and those of SystemVerilog that might be met
 KEYWORDS = """
-    always and assign automatic begin bit buf bufif0 bufif1 byte case casex casez cell checker cmos config deassign
-    default defparam design disable do edge else end endcase endconfig endfunction endgenerate endmodule endprimitive
-    endspecify endtable endtask enum event final for force forever fork function generate genvar highz0 highz1 if ifnone
-    import incdir include initial inout input instance int integer interface join large liblist library localparam logic
-    longint macromodule medium module nand negedge nmos nor noshowcancelled not notif0 notif1 or output packed parameter
-    pmos posedge primitive priority program property protected pull0 pull1 pulldown pullup pulsestyle_ondetect
-    pulsestyle_onevent rcmos real realtime ref reg release repeat return rnmos rpmos rtran rtranif0 rtranif1 scalared
-    shortint showcancelled signed small specify specparam static string strong0 strong1 struct supply0 supply1 table
-    task this time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg type union unique unsigned use var vectored
-    void wait wand weak0 weak1 while wire wor xnor xor
+    always and assign automatic begin bit buf bufif0 bufif1 byte case casex casez cell checker class cmos config
+    deassign default defparam design disable do edge else end endcase endconfig endfunction endgenerate endmodule
+    endprimitive endspecify endtable endtask enum event final for force forever fork function generate genvar highz0
+    highz1 if ifnone import incdir include initial inout input instance int integer interface join large liblist
+    library localparam logic longint macromodule medium module nand negedge nmos nor noshowcancelled not notif0 notif1
+    or output package packed parameter pmos posedge primitive priority program property protected pull0 pull1 pulldown
+    pullup pulsestyle_ondetect pulsestyle_onevent rcmos real realtime ref reg release repeat return rnmos rpmos rtran
+    rtranif0 rtranif1 scalared sequence shortint showcancelled signed small specify specparam static string strong0
+    strong1 struct supply0 supply1 table task this time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg type
+    union unique unsigned use var vectored void wait wand weak0 weak1 while wire wor xnor xor
 """
 RESERVED = frozenset(KEYWORDS.split()) | {"clk", "rst"}
 

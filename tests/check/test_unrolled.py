@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hwnorm.check.equivalence import PROVEN
+from hwnorm.bundle import manifest
+from hwnorm.check import unrolled
+from hwnorm.check.equivalence import LATE, PROVEN
+from hwnorm.check.folder import check_manifest
 from hwnorm.check.proof import Layers, Range
 from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.unrolled import layers_of, ranges_of
 from hwnorm.check.window_proof import Operand, Window, WindowProof
 from hwnorm.engine import Engine
+from hwnorm.files import write_folder
 from hwnorm.gates import Mutant, Netlist, mutants, mutated, netlist_of
 from hwnorm.gates.clauses import DRAWS
 from hwnorm.gates.unrolling import UNREAD
 from hwnorm.rtl import verilog
 from hwnorm.rtl.design import Design
+from hwnorm.rtl.emit import emit
 from hwnorm.rtl.engine import EngineBlock
 
 pytest.importorskip("pysat", reason="python-sat was not found: pip install python-sat")
@@ -270,6 +276,28 @@ def test_no_time_is_no_proof() -> None:
     proven = [k for k in range(len(faults)) if proof.verdict(k) == PROVEN]
     again = WindowProof(netlist, "sweep_1", faults, Window(5, {"out_valid": "", "y": "out_valid"}))
     assert proven and {again.verdict(k, -1) for k in proven} == {"open: no proof in time"}
+
+
+def test_what_is_late_behind_others_is_tried_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solver that is slow with more than one fault in a block."""
+    write_folder(tmp_path / "d", emit(Design(Engine("l1", 8, max_elements=4), "forward", 1), "engine", ""))
+    ((path, about),) = manifest.read(tmp_path / "d")
+    made, asked = check_manifest(path, about), list[int]()
+
+    class Slow:
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+        def verdict(self, *_: object) -> str:
+            return PROVEN if self.count == 1 else LATE
+
+    def proofs(*arguments: Any) -> Iterator[Slow]:
+        asked.append(len(arguments[3]))
+        yield Slow(asked[-1])
+
+    monkeypatch.setattr(unrolled, "_proofs", proofs)
+    faults = [fault for fault in mutants(made.optimised, 1000) if fault.instance == "stage_1"][:3]
+    assert unrolled.verdicts(made, faults) == [PROVEN] * 3 and asked == [3, 1, 1, 1]
 
 
 def number(proof: StageProof, literals: Sequence[int], draw: int, signed: bool) -> int:

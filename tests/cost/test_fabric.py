@@ -115,7 +115,7 @@ def test_the_clock_of_wide_engines_is_that_of_their_placement() -> None:
             design = Design(Engine(norm, 8, int(elements)), direction, int(lanes), results=False, apply=apply)
             errors.append(shipped("ecp5").resources(design)[CLOCK].value / float(cells[9].split()[0]) - 1)
     assert len(errors) == 18
-    assert sum(map(abs, errors)) / len(errors) < 0.08 and max(map(abs, errors)) < 0.15
+    assert sum(map(abs, errors)) / len(errors) < 0.04 and max(map(abs, errors)) < 0.1
 
 
 @some_device
@@ -159,8 +159,8 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("coefficients", {}, "an engine costs nothing with it|KeyError"),
-        ("coefficients", 5, "TypeError|AttributeError"),
+        ("coefficients", {}, "an engine costs nothing with it"),
+        ("coefficients", 5, "TypeError"),
         ("measured", {}, "KeyError"),
         ("path", {}, "ValueError"),
         ("lut_of_ram", "x", "TypeError"),

@@ -48,7 +48,7 @@ def test_cycles_by_hand(groups: int, elements: int, lanes: int, cycles: int) -> 
 
 def test_one_sweep_waits_for_no_other() -> None:
     stream = Stream(Traffic(read=8, inputs=8, written=8, sweeps=1), sweeps=1, interval=0, overhead=4)
-    assert stream.time(3, 32, Machine(16)) == Pass(1 + 2 * 2 + 4, 0, 3 * 32 * 2, 9 / 200e6, 9, False)
+    assert stream.time(3, 32, Machine(16)) == Pass(1 + 2 * 2 + 4, 0, 3 * 32 * 2, 9 / 200e6, False)
 
 
 def test_on_chip_the_memory_sees_the_first_read_and_the_output() -> None:
@@ -107,7 +107,6 @@ def test_memory_bound() -> None:
     found = THREE.time(100, 16_000, Machine(lanes=64, clock_mhz=400, dram_gbps=1))
     assert found.dram_bytes == 3_200_000
     assert found.memory_bound and found.seconds == 3_200_000 / 1e9
-    assert found.clocked == pytest.approx(400e6 * found.seconds) and found.clocked > found.cycles
     free = THREE.time(100, 16_000, Machine(lanes=64, clock_mhz=400, dram_gbps=1000))
     assert not free.memory_bound and free.seconds == free.cycles / 400e6
     assert free.cycles == found.cycles
