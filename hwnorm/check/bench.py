@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwnorm.check.handshake import Driver, Monitor, flags_of, lanes_of
-from hwnorm.check.ports import Bools, Bytes
+from hwnorm.check.ports import LAYER, Bools, Bytes
 from hwnorm.check.queues import Queue
 from hwnorm.fixed import Ints
 from hwnorm.gates import Delay, Netlist
@@ -55,6 +55,7 @@ class Outcome:
     taken: dict[str, Ints]
     given: dict[str, Ints]
     broken: Bools  # streams in which an output changed or went away before it was taken
+    early: Bools  # streams in which a layer was taken with a group of the one before still inside
     first_in: Ints
     last_out: Ints
     waits: dict[str, Ints]  # by side: cycles in which something was offered there and not taken
@@ -66,6 +67,7 @@ class Outcome:
             taken={name: at[streams] for name, at in self.taken.items()},
             given={name: at[streams] for name, at in self.given.items()},
             broken=self.broken[streams],
+            early=self.early[streams],
             first_in=self.first_in[streams],
             last_out=self.last_out[streams],
             waits={side: cycles[streams] for side, cycles in self.waits.items()},
@@ -120,7 +122,8 @@ class Bench:
         drivers = {name: Driver(q, streams) for name, q in queues.items() if q.layout.driven}
         monitors = {name: Monitor(q, streams) for name, q in queues.items() if not q.layout.driven}
         first_in, last_out = np.full(streams, -1), np.full(streams, -1)
-        broken = np.zeros(streams // 64, np.uint64)
+        broken, early = np.zeros(streams // 64, np.uint64), np.zeros(streams, bool)
+        leaving = monitors.get(self.last_out)
         waits = {side: np.zeros(streams, np.int64) for side in ("input", "output")}
         cycle, moved, beyond, stalled = 0, 0, 0, stalls.any
         for m in monitors.values():
@@ -137,10 +140,13 @@ class Bench:
             simulation.evaluate()
             busy, waiting = False, {side: np.zeros(streams, bool) for side in waits}
             for name, driver in drivers.items():
+                groups_before = driver.before if name == LAYER else None
                 fire = driver.step(flags_of(simulation.slices(f"{name}_ready")[0], streams))
                 waiting["input"] |= driver.held
                 if name == self.first_in and fire.any():
                     first_in[fire & (first_in < 0)] = cycle
+                if groups_before is not None and leaving is not None and leaving.layout.last is not None:
+                    early |= fire & (leaving.left < groups_before)
                 busy |= bool(fire.any())
             for name, monitor in monitors.items():
                 valid, fire, bad = monitor.step(simulation)
@@ -174,6 +180,7 @@ class Bench:
             {name: m.at for name, m in monitors.items()},
             {name: d.at for name, d in drivers.items()},
             flags_of(broken, streams),
+            early,
             first_in,
             last_out,
             waits,

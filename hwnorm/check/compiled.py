@@ -103,7 +103,8 @@ class Compiled:
             {name: rows[:, None] for name, rows in seen.items()},
             {name: count for name, count in at.items() if name not in driven},
             {name: count for name, count in at.items() if name in driven},
-            np.zeros(1, bool),
+            np.zeros(1, bool),  # an output that changes is not looked for,
+            np.zeros(1, bool),  # nor a layer that is taken too early
             times[:1],
             times[1:],
             {"input": np.zeros(1, np.int64), "output": np.zeros(1, np.int64)},  # nothing stalls here

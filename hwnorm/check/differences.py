@@ -51,6 +51,9 @@ def compare(
     if outcome.broken.any():
         s = int(np.flatnonzero(outcome.broken)[0])
         raise ToolFailed(f"{folder.name}: an output changed while it was valid and not yet taken (stream {s})")
+    if outcome.early.any():
+        s = int(np.flatnonzero(outcome.early)[0])
+        raise ToolFailed(f"{folder.name}: a layer was taken while a group of the one before was inside (stream {s})")
 
 
 def differences(queues: Mapping[str, Queue], outcome: Outcome) -> dict[str, Bools]:

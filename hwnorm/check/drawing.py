@@ -13,6 +13,7 @@ from hwnorm.check.bench import Stalls
 from hwnorm.check.groups import Groups, groups_of
 from hwnorm.check.ports import Layout
 from hwnorm.check.queues import Segment
+from hwnorm.check.rare import has_slope, just_beyond, rounding_up, steepest
 from hwnorm.check.rows import Batch, batch_of
 from hwnorm.engine import Engine
 from hwnorm.fixed import Ints
@@ -145,6 +146,9 @@ def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]
         m = most if rng.random() < 0.5 else int(rng.integers(-(-most // 2), most + 1))
     else:
         m = int(rng.integers(1, min(lanes, most) + 1))
+        if rng.random() < 0.5:  # all come in while nobody takes anything, and the next layer waits until they have left
+            inside = min(design.plan.most_groups, pause_of(design, kind) // design.plan.min_beats)
+            return m, max(inside - int(rng.integers(3)), 1)
     return m, (2 if kind == LONG else 1) * _filling(design, -(-m // lanes))
 
 
@@ -175,6 +179,10 @@ def call_of(
     """Groups with parameters, running statistics, flags or a gradient drawn for them. ``data``: others than ours; the
     running statistics are those of the groups then."""
     farthest = data is None and rng.random() < 0.125  # all that takes a result far beyond its format at once
+    if direction == "backward" and data is None and has_slope(engine) and rng.random() < 0.0625:
+        steep = steepest(engine, m, groups, rng)
+        if steep is not None:
+            return steep
     x = (data or (outliers if farthest else data_of))(rng, engine.precision.bits, groups, m)
     arguments: dict[str, Any] = {}
     if engine.norm.affine != "none":
@@ -200,7 +208,7 @@ def call_of(
         arguments["pivot"] = np.clip(pivot, -rail, rail - 1).astype(np.int64)
     by_gamma = data is None and engine.norm.affine == "group" and "gamma" in arguments
     if by_gamma and rng.random() < (0.5 if farthest else 0.125):
-        arguments["gamma"] = _rounding_up(engine, x, arguments, rng)
+        arguments["gamma"] = rounding_up(engine, x, arguments, rng)
     beyond = by_gamma and farthest and rng.random() < 0.75
     if direction == "forward":
         if beyond:
@@ -218,36 +226,6 @@ def call_of(
 
         arguments |= just_beyond(engine, results, arguments, rng)
     return engine.backward_call(dy, engine.forward(x, **arguments).saved, dx_frac)
-
-
-def _rounding_up(engine: Engine, x: Ints, drawn: Mapping[str, Any], rng: np.random.Generator) -> Any:
-    """gamma whose gain is just below one of the powers of two that it reaches: rounding carries through all bits there,
-    which by chance it does once in thousands of times, and less often where K is not normalised any more."""
-    values = engine.forward(x, **{**drawn, "gamma": np.ones(len(x))}).saved.values
-    if "K" not in values:  # gamma is the gain
-        return drawn["gamma"]
-    gain = (values["K"].v * 2.0 ** -values["K"].frac).reshape(-1)
-    alive, gain, step = gain > 0, np.where(gain > 0, gain, 1.0), 2.0 ** -values["gamma"].frac
-    power = np.exp2(np.floor(np.log2(gain * (4 - step))) - rng.integers(0, 3, len(x)))
-    return np.where(alive, np.floor(power / gain / step) * step, drawn["gamma"])
-
-
-def just_beyond(
-    engine: Engine, results: Callable[[Mapping[str, Any]], Ints], drawn: Mapping[str, Any], rng: np.random.Generator
-) -> dict[str, Any]:
-    """gamma that takes a group's largest result to a power of two, or a little further: one of all that are beyond its
-    format and that it reaches, where nothing but one bit says that it is too large. Without a beta."""
-    rail, most = 1 << (engine.precision.bits - 1), 4.0 - 2.0 ** -(engine.precision.bits + 2)
-    found = {name: np.zeros(len(drawn["gamma"])) for name in ("gamma", "beta") if name in drawn}
-    size = np.zeros(len(drawn["gamma"]))
-    for halvings in range(engine.precision.bits + 2):
-        found["gamma"][:] = most / 2**halvings
-        largest = np.abs(results({**drawn, **found})).reshape(len(size), -1).max(axis=1)
-        size = np.where((size == 0) & (largest < rail - 1), largest * 2.0**halvings, size)
-    reached = np.floor(np.log2(np.maximum(size / rail, 1))).astype(np.int64)
-    wanted = rail * 2.0 ** rng.integers(0, reached + 1) + rng.uniform(0, rail / 2, len(size))
-    found["gamma"] = np.where(size > rail, np.minimum(wanted / np.maximum(size, 1), 1) * most, drawn["gamma"])
-    return found
 
 
 def data_of(rng: np.random.Generator, bits: int, groups: int, m: int) -> Ints:

@@ -29,6 +29,12 @@ class Port:
         return np.minimum(self.at, self.most - 1)
 
     @property
+    def before(self) -> Ints | None:
+        """How many layers, or groups, come before the next item, where that matters."""
+        after = self.queue.after
+        return None if after is None else np.asarray(after[self._items(), self.column % after.shape[1]])
+
+    @property
     def done(self) -> Bools:
         return np.asarray(self.at >= self.length)
 
@@ -41,11 +47,12 @@ class Driver(Port):
         self.stale = True
         self.slices: Words | None = None
 
-    def choose(self, may: Bools | bool, before: Ints | None) -> None:
-        """What is offered in this cycle."""
+    def choose(self, may: Bools | bool, there: Ints | None) -> None:
+        """What is offered in this cycle. ``there``: how many items its partner has moved."""
         fresh = (self.at < self.length) & may
-        if before is not None and self.queue.after is not None:
-            fresh &= before >= self.queue.after[self._items(), self.column % self.queue.after.shape[1]]
+        before = self.before
+        if there is not None and before is not None:
+            fresh &= there >= before
         self.offer = self.held | fresh
 
     def drive(self, simulation: Simulator) -> None:
@@ -83,7 +90,8 @@ class Monitor(Port):
         self.seen = np.zeros((self.most, streams, self.layout.size), np.uint8)
         self.flat_seen = self.seen.reshape(-1, self.layout.size)
         self.ready = np.ones(streams, bool)
-        self.before: tuple[Words, Words] | None = None  # what was put out and not taken
+        self.left = np.zeros(streams, np.int64)  # groups whose last beat was taken
+        self.waiting: tuple[Words, Words] | None = None  # what was put out and not taken
 
     def step(self, simulation: Simulator) -> tuple[Bools, Bools, Words]:
         """Whether it was valid, whether it was taken, and (in words) whether a promise was broken."""
@@ -91,26 +99,28 @@ class Monitor(Port):
         broken = np.zeros_like(valid_words)
         if not valid_words.any():
             none = np.zeros(self.streams, bool)
-            if self.before is not None:
-                broken, self.before = self.before[0], None
+            if self.waiting is not None:
+                broken, self.waiting = self.waiting[0], None
             return none, none, broken
         ready_words = lanes_of(self.ready)
         rows = np.zeros((8 * self.layout.size, len(valid_words)), valid_words.dtype)
         for signal in self.layout.signals:
             rows[signal.rows] = simulation.slices(signal.signal)
-        if self.before is not None:
-            waiting, old = self.before
+        if self.waiting is not None:
+            waiting, old = self.waiting
             changed = rows ^ old
             if self.layout.error is not None:
                 changed[self.layout.error.rows] = 0  # it is no part of the stream
             broken = waiting & (~valid_words | np.bitwise_or.reduce(changed, axis=0))
         waiting = valid_words & ~ready_words
-        self.before = (waiting, rows) if waiting.any() else None
+        self.waiting = (waiting, rows) if waiting.any() else None
         valid = flags_of(valid_words, self.streams)
         fire = valid & self.ready
         if fire.any():
             self._record(rows, fire)
             self.at += fire
+            if self.layout.last is not None:
+                self.left += fire & flags_of(rows[self.layout.last.rows][0], self.streams)
         return valid, fire, broken
 
     def _record(self, rows: Words, fire: Bools) -> None:

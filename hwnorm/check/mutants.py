@@ -200,7 +200,7 @@ def _part(queues: dict[str, Queue], part: slice) -> dict[str, Queue]:
 
 def _wrong(queues: dict[str, Queue], outcome: Outcome) -> Bools:
     """Streams in which something differs or breaks a rule."""
-    shown = outcome.broken.copy()
+    shown = outcome.broken | outcome.early
     for bad in differences(queues, outcome).values():
         shown |= bad.any(axis=0)
     return shown

@@ -16,7 +16,8 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 ERROR = "error"  # the signal that is recorded with the last output
-PARTNERS = {"group": "layer", "layer": "group"}
+LAYER = "layer"
+PARTNERS = {"group": LAYER, LAYER: "group"}
 
 
 @dataclass(frozen=True)

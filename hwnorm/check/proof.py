@@ -54,7 +54,8 @@ class Proof(ABC):
         self._drawn_cases: list[int] = []
         init = self.unrolling.netlist.init
         self.initial = {s: TRUE if init[s] else -TRUE for s in self.unrolling.states if s in init}
-        self._known: dict[int, tuple[bool, int]] = {}  # that it is false, or how hard that was tried
+        self.world = 0  # which of several ranges of what is given are looked at, each with assumptions of its own
+        self._known: dict[tuple[int, int], tuple[bool, int]] = {}  # that it is false, or how hard that was tried
         self._end, self.guess, self.doubt = 0.0, False, False
 
     def nets(self, names: Iterable[str]) -> list[int]:
@@ -68,6 +69,8 @@ class Proof(ABC):
     def drawn(self, nets: Sequence[int], values: Range, in_case: Sequence[Range] = ()) -> tuple[Values, list[int]]:
         """Literals for a port, drawn in its range, and what says that they are in it. ``in_case``: in each case a range
         of its own."""
+        if values.lo == values.hi:
+            return {net: TRUE if values.lo >> k & 1 else -TRUE for k, net in enumerate(nets) if net > 1}, []
         ranges = [in_case[case] for case in self._drawn_cases] if in_case else [values] * DRAWS
         return self._taken(nets, [self._draw(one) for one in ranges], values, in_case)
 
@@ -126,7 +129,7 @@ class Proof(ABC):
     def same(self, a: int, b: int, cases: int, when: int = TRUE) -> bool:
         """Proven to be, where ``when`` is true; or in a first guess not seen to differ."""
         differ = self.literals.both(when, self.literals.differs(a, b))
-        known, tried = self._known.get(differ, (False, 0))
+        known, tried = self._known.get((self.world, differ), (False, 0))
         if differ == -TRUE or known:
             return True
         if self.guess:
@@ -137,7 +140,7 @@ class Proof(ABC):
             found = self.literals.can_be([differ, *self.assumed], cases)
             known = found is False
             self.doubt = found is None
-            self._known[differ] = known, cases if found is None else THOROUGH
+            self._known[self.world, differ] = known, cases if found is None else THOROUGH
         return known
 
     def verdict(self, number: int, seconds: float = TIMEOUT_S) -> str:

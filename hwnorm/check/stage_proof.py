@@ -20,6 +20,7 @@ from hwnorm.gates.unrolling import Values
 from hwnorm.rtl.cells import Kind
 from hwnorm.rtl.stage import StageBlock
 
+EVERY = -1  # world: nothing is assumed of a group
 RUNNING = (Kind.ADD, Kind.SUB, Kind.PORT)  # what may run by bit by bit
 
 
@@ -45,15 +46,16 @@ class Known:
         return [frame[nets[0]] for frame in frames[self.cycle :][: self.width]] if len(nets) == 1 else []
 
 
-@dataclass
+@dataclass(eq=False)
 class _Phase:
-    """States from which a stage may start: what is known of them, and what it does then."""
+    """States from which a stage may start: what is known of them, and what it does then, in one of the worlds."""
 
     known: Values
+    world: int = 0
     frames: list[Values] = field(default_factory=list)  # a run
     end: Values = field(default_factory=dict)
     before: Values = field(default_factory=dict)  # a cycle without a start, before it
-    behind: dict[bool, Values] = field(default_factory=dict)  # and behind it: guessed, and proven
+    behind: dict[tuple[bool, bool], Values] = field(default_factory=dict)  # and behind it: guessed, thorough
 
 
 class StageProof(Proof):
@@ -65,22 +67,27 @@ class StageProof(Proof):
         latency: int,
         captured: Mapping[str, Range],
         layer: Layers,
-        known: Sequence[Known] = (),
+        known_values: Sequence[Known] = (),
         quiet: int = 0,
+        worlds: Sequence[Mapping[str, Range]] = ({},),
     ) -> None:
-        """``captured``: ports. ``known``: of what is computed. ``quiet``: cycles without a start behind a reset."""
+        """``captured``: ports; in each of the ``worlds`` some in ranges of their own, every group is in one of them.
+        ``known_values``: of what is computed. ``quiet``: cycles without a start behind a reset."""
         super().__init__(netlist, instance, faults)
         f, ports = self.literals, self.block.inputs
         self.length, self._quiet = latency + 2, quiet
         self._token = latency + 1  # the cycle in which it is there
         self._layer = self.layers(layer)
-        self._group: Values = {}
-        for name, values in captured.items():
-            if name in ports:
-                in_case = [of.get(name, values) for of in layer.ranges]
+        self._groups: list[Values] = [{} for _ in worlds]
+        self._of_layers = self.assumed
+        self._assumed = [list(self.assumed) for _ in worlds]
+        for group, assumed, own in zip(self._groups, self._assumed, worlds, strict=True):
+            for name in filter(ports.__contains__, captured):
+                values = own.get(name, captured[name])
+                in_case = [of.get(name, values) for of in layer.ranges] if name not in own else []
                 found, limits = self.drawn(ports[name], values, in_case)
-                self._group |= found
-                self.assumed += limits
+                group |= found
+                assumed += limits
         (self._reset,), (self._start,) = ports["rst"], ports["start"]
         self._always = dict.fromkeys(self.nets(["free", "token", "result_valid"]), 1)
         self._data = {net: 1 for nets in self.block.outputs.values() for net in nets if net > 1}
@@ -88,33 +95,36 @@ class StageProof(Proof):
         self._broken_off = self.unrolling.settle(f, everything)
         after = self.unrolling.after(self._broken_off)
         fresh = {s: v for s, v in after.items() if abs(v) == TRUE and self.initial.get(s) == v}
-        self.phases = [_Phase(fresh)]
-        end = self._run(self.phases[0])
-        self.phases.append(_Phase({s: v for s, v in end.items() if abs(v) == TRUE}))
-        done = self.phases[1]
+        first = [_Phase(fresh, world) for world in range(len(worlds))]
+        then = [_Phase({}, world) for world in range(len(worlds))]
+        known = _constants([self._run(phase) for phase in first])
         while True:
-            end = self._run(done)
-            kept = {s: v for s, v in done.known.items() if end[s] == v}
-            if len(kept) == len(done.known):
+            for phase in then:
+                phase.known = known
+            kept = _constants([known, *map(self._run, then)])
+            if len(kept) == len(known):
                 break
-            done.known = kept
+            known = kept
+        self.phases, self._first = [*first, *then], first
         for phase in self.phases:
-            for value in known:
+            for value in known_values:
                 bits = value.bits(phase.frames, self.block.labels)
                 if len(bits) == value.width:  # or it is not all there when the stage is done
-                    self.assumed += self.within(bits, value.values, value.signed)
+                    self._assumed[phase.world] += self.within(bits, value.values, value.signed)
 
-    def _behind(self, phase: _Phase) -> Values:
-        """A cycle without a start after a run. It is the same for all faults, and takes no time of any."""
-        if self.guess not in phase.behind:
+    def _behind(self, phase: _Phase, thorough: bool) -> Values:
+        """A cycle without a start after a run; thorough: with all that stays as it is. It is the same for all faults,
+        and takes no time of any."""
+        key = self.guess, thorough
+        if key not in phase.behind:
             began, end = time.process_time(), self._end
             self._end = began + TIMEOUT_S
             try:
-                phase.behind[self.guess], _ = self.resting(phase.end, self._idle, LEAST)
+                phase.behind[key], _ = self.resting(phase.end, self._idle, LEAST if thorough else 0)
             except TimeoutError:
-                phase.behind[self.guess], _ = self.resting(phase.end, self._idle)
+                phase.behind[key] = self._behind(phase, False)
             self._end = end + time.process_time() - began
-        return phase.behind[self.guess]
+        return phase.behind[key]
 
     def _idle(self, states: Values) -> Values:
         """A cycle without a start."""
@@ -127,7 +137,7 @@ class StageProof(Proof):
         phase.before, phase.known = self.resting(phase.known, self._idle)
         states, phase.frames = {**self.unknown, **phase.known}, []
         for cycle in range(self.length):
-            given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._group)}
+            given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._groups[phase.world])}
             given[self._start] = -TRUE if cycle else TRUE
             phase.frames.append(self.unrolling.settle(self.literals, {**states, **self.inputs(given)}))
             states = self.unrolling.after(phase.frames[-1])
@@ -147,9 +157,10 @@ class StageProof(Proof):
 
     def _round(self, number: int) -> Iterator[str | None]:
         ever = set[int]()
-        for which, phase in enumerate(self.phases):
-            apart = self._apart[which]
-            if which == 0:
+        for phase in self.phases:
+            self._enter(phase.world)
+            apart = self._apart[phase not in self._first]
+            if phase in self._first:
                 apart, seen = self._later(number, phase.before, ever)
                 yield seen
                 yield self._rests(number, phase.before, apart, self._always, ever)
@@ -163,11 +174,15 @@ class StageProof(Proof):
                 states = self.becomes(of, found, THOROUGH if cycle >= self._token - 1 else QUICK)
                 ever |= states.keys()
             self._apart[1] |= states.keys()
-            if not self._stands(number, self._behind(phase), states):
-                yield self._rests(number, self._behind(phase), self._apart[1], self._data, ever)
+            if not any(self._stands(number, self._behind(phase, thorough), states) for thorough in (False, True)):
+                yield self._rests(number, self._behind(phase, True), self._apart[1], self._data, ever)
+        self._enter(EVERY)
         of = self._broken_off
         found = self.unrolling.beside(self.literals, of, number, self._states(ever))
         self._apart[0] |= self.becomes(of, found, QUICK).keys()
+
+    def _enter(self, world: int) -> None:
+        self.world, self.assumed = world, self._assumed[world] if world != EVERY else self._of_layers
 
     def _later(self, number: int, of: Values, ever: set[int]) -> tuple[set[int], str | None]:
         """The states that may still differ when the first start after a reset may come; where it shows until then."""
@@ -199,6 +214,12 @@ class StageProof(Proof):
 
     def _states(self, apart: Iterable[int]) -> Values:
         return {state: self.other[state] for state in apart}
+
+
+def _constants(ends: Sequence[Values]) -> Values:
+    """What is the same constant in all of them."""
+    first, *others = ends
+    return {s: v for s, v in first.items() if abs(v) == TRUE and all(end[s] == v for end in others)}
 
 
 def known_of(instance: str, stage: StageBlock) -> list[Known]:

@@ -15,10 +15,11 @@ from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
 from hwnorm.check.window_proof import Operand, Window, WindowProof
 from hwnorm.gates import Mutant, Netlist
+from hwnorm.ir import Op
 from hwnorm.rtl.cells import Cell
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock
-from hwnorm.rtl.plan import SweepPlan
+from hwnorm.rtl.plan import Plan, SweepPlan
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 
@@ -73,6 +74,18 @@ def ranges_of(stage: StageBlock, designs: Iterable[Design]) -> list[dict[str, Ra
     return found
 
 
+def worlds_of(stage: StageBlock, plan: Plan) -> list[dict[str, Range]]:
+    """Ranges that are looked at one after the other, by port. A reciprocal that a stage is handed with its exponent is
+    of a whole number or the root of one, so no more than 1; of 0 there is none, but 0 in its place."""
+    ports, found = {cell.name: (cell, port.name) for cell, port in stage.captured.items()}, [dict[str, Range]()]
+    for node, kind in plan.program.types.items():
+        if node.op is Op.INPUT and [scale.op for scale in kind.scale] == [Op.RECIP] and node.name in ports:
+            (_, mantissa), (frac, exponent) = ports[node.name], ports[f"{node.name}_frac"]
+            some = {exponent: Range(kind.format.width - 1, frac.hi)}
+            found = [{**one, **more} for one in found for more in ({mantissa: Range(0, 0)}, some)]
+    return found
+
+
 def _proofs(
     engine: EngineBlock,
     netlist: Netlist,
@@ -89,7 +102,8 @@ def _proofs(
         ranges = ranges_of(stage, shorter)
         layer = Layers({cell.name: port.name for cell, port in stage.layer.items()}, words, ranges)
         known, quiet = known_of(instance, stage), engine.plan.sweeps[int(number) - 1].sums_at if int(number) else 0
-        yield StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known, quiet)
+        worlds = worlds_of(stage, engine.plan)
+        yield StageProof(netlist, instance, faults, stage.plan.latency, captured, layer, known, quiet, worlds)
     elif kind == "sweep" and isinstance(engine.sweeps[int(number) - 1], SweepBlock):
         sweep, plan = engine.sweeps[int(number) - 1], engine.plan.sweeps[int(number) - 1]
         shown = dict.fromkeys(sweep.outputs, "")

@@ -25,20 +25,20 @@ from hwnorm.check.drawing import (
     call_of,
     drawn,
     gradient_of,
-    just_beyond,
     outliers,
     stalls_of,
 )
 from hwnorm.check.folder import Folder, check_manifest
 from hwnorm.check.mutants import score
 from hwnorm.check.queues import queues_of
+from hwnorm.check.rare import has_slope, just_beyond, steepest
 from hwnorm.check.standard import check
 from hwnorm.cli import main
 from hwnorm.engine import Engine
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.files import write_folder
 from hwnorm.fixed import Ints
-from hwnorm.gates import unpack
+from hwnorm.gates import mutants, mutated, unpack
 from hwnorm.norms.catalog import CATALOG
 from hwnorm.rtl import engine as engine_block
 from hwnorm.rtl import replay
@@ -255,6 +255,39 @@ def test_results_just_beyond_a_power_of_two_are_drawn() -> None:
     power = np.floor(np.log2(size * 1.02))
     assert set(power) == {*range(7, 14)}
     assert np.all(size > 125) and np.all(size - 2**power < 64 + 0.02 * size)
+
+
+@pytest.mark.parametrize(("norm", "bits"), [("l2", 8), ("instance", 6)])
+def test_slopes_that_round_up_to_too_much_are_drawn(norm: str, bits: int) -> None:
+    engine, rng, met = Engine(norm, bits, max_elements=29), np.random.default_rng(0), 0
+    end = engine.formats["J"].hi + 1
+    for m in range(24, 30):
+        call = steepest(engine, m, 16, rng)
+        if call is not None:
+            found = call.run()
+            of = [found[name].v.astype(object) for name in ("Kd", "q", "kappa", "R")]
+            places = sum(np.asarray(found[name].frac) for name in ("Kd", "q", "kappa", "R")) - found["J"].frac
+            unrounded = np.prod(np.broadcast_arrays(*of), axis=0) / 2.0 ** places.astype(float)
+            assert np.all(found["J"].v == end - 1) and np.all(unrounded >= end - 0.5) and np.all(unrounded < end)
+            met += 1
+    assert met
+    assert not has_slope(Engine("l1", 8, max_elements=29)) and not has_slope(Engine("layer", 8, max_elements=29))
+
+
+def test_a_layer_that_comes_before_all_have_left_is_seen(generated: Path) -> None:
+    """Each port says the same as always."""
+    folder = opened(generated)
+    draw = drawn(folder.design, folder.layouts, 1, 64, 1000)
+    queues, stalls = queues_of(folder.layouts, draw.sequences), stalls_of(draw.stalls, folder.design)
+    faults = [
+        f for f in mutants(folder.optimised, 100_000) if f.instance == "groups_inside" and f.mode.value == "const0"
+    ]
+    early = set[int]()
+    for fault in faults[:64]:
+        bench = folder.bench(mutated(folder.optimised, [fault] * 64), 64)
+        bench.reset()
+        early.add(int(bench.run(queues, stalls, *folder.limits(draw.sequences, stalls)).early.sum()))
+    assert 0 in early and max(early) > 16
 
 
 @pytest.mark.parametrize("forgets", [False, pytest.param(True, id="forgets")])

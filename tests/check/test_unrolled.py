@@ -13,12 +13,13 @@ import pytest
 
 from hwnorm.bundle import manifest
 from hwnorm.check import unrolled
+from hwnorm.check.drawing import call_of
 from hwnorm.check.equivalence import LATE, PROVEN
 from hwnorm.check.folder import check_manifest
 from hwnorm.check.proof import Layers, Range
 from hwnorm.check.reset_proof import ResetProof
 from hwnorm.check.stage_proof import StageProof, known_of
-from hwnorm.check.unrolled import layers_of, ranges_of
+from hwnorm.check.unrolled import layers_of, ranges_of, worlds_of
 from hwnorm.check.window_proof import Operand, Window, WindowProof
 from hwnorm.engine import Engine
 from hwnorm.files import write_folder
@@ -298,6 +299,24 @@ def test_what_is_late_behind_others_is_tried_alone(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(unrolled, "_proofs", proofs)
     faults = [fault for fault in mutants(made.optimised, 1000) if fault.instance == "stage_1"][:3]
     assert unrolled.verdicts(made, faults) == [PROVEN] * 3 and asked == [3, 1, 1, 1]
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "range", "rms", "l2-ns"])
+def test_no_reciprocal_is_above_one(norm: str) -> None:
+    """What the worlds of a stage rest on, in the reference."""
+    engine, rng = Engine(norm, 8, max_elements=29), np.random.default_rng(0)
+    design, met = Design(engine, "backward", 4), 0
+    stage = EngineBlock(design.plan, "engine").stages[1]
+    zero, other = worlds_of(stage, design.plan)
+    ((_, limit),) = other.items()
+    assert list(zero.values()) == [Range(0, 0)]
+    for m in (1, 2, 3, 7, 29):
+        found = call_of(engine, "forward", m, 500, rng).run()
+        mantissa, frac = found["R"].v, np.broadcast_to(found["R"].frac, found["R"].v.shape)
+        some = mantissa > 0
+        assert np.all(frac[some] >= limit.lo) and np.all(frac[some] <= limit.hi)
+        met += int(some.sum())
+    assert met > 500
 
 
 def number(proof: StageProof, literals: Sequence[int], draw: int, signed: bool) -> int:
