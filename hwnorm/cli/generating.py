@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hwnorm.engine import Engine
     from hwnorm.rtl.design import Design
 
+MOST_ELEMENTS = 1 << 22  # of a group
+
 
 def add_to(commands: Commands) -> None:
     hls = commands.add("gen-hls", commands.common, "a folder with C++ for an HLS tool, with its test bench")
@@ -93,6 +95,12 @@ def _chosen(choices: argparse.Namespace) -> Engine:
 
     if choices.max_elements == 0:  # to a manifest that is none given
         raise InputError("max_elements must be a positive integer, not 0")
+    if max(choices.elements or 0, choices.max_elements or 0) > MOST_ELEMENTS:
+        raise InputError(f"groups have up to {MOST_ELEMENTS} elements: golden vectors have some of the longest")
+    if choices.activation != "none" and choices.direction == "backward":
+        raise InputError("--activation does nothing backward, where there is no y: who sends dy masks it")
+    if choices.momentum_bits is not None and choices.direction not in ("forward", "training"):
+        raise InputError(f"--momentum-bits does nothing in {choices.direction}: forward keeps the running statistics")
     return manifest.engine_of(vars(choices))
 
 
