@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def told(both: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     """Of both designs, or of a part alone: the same on stdout and, with -o, in a file. A check tells two lines, and of
     the faults of each design one survives."""
 
-    def score(folder: Folder, count: int, seed: int) -> Score:
+    def score(folder: Folder, count: int, seed: int, told: Callable[[str], None]) -> Score:
         return Score(count, 0, [survivor(folder.name)], ["open"], f"rtl/{folder.name}.v")
 
     monkeypatch.setattr("hwnorm.check.standard.check", lambda *_: ["equal", "not covered: 3 lengths"])

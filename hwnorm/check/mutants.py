@@ -8,7 +8,7 @@ the fewer are left, and once more those that nothing proves harmless. The same s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -81,17 +81,21 @@ def line_of(mutant: Mutant) -> str:
     return found[1] if found else "?"
 
 
-def score(folder: Folder, count: int, seed: int = 0) -> Score:
-    """ToolFailed where the design without a fault does not pass."""
+def score(folder: Folder, count: int, seed: int = 0, told: Callable[[str], None] = lambda what: None) -> Score:
+    """ToolFailed where the design without a fault does not pass. ``told`` hears how far it is: it takes minutes."""
+    told(f"{folder.name}: golden vectors")
     faults = mutants(folder.optimised, count, seed)
     left = _survivors(folder, faults, _standard(folder, seed), seed)
     by_vectors = len(faults) - len(left)
     for turn in range(seed, seed + ROUNDS):
+        told(f"{folder.name}: {len(faults) - len(left)} of {len(faults)} killed; groups at random")
         left = _round(folder, left, turn, PATTERNS)
+    told(f"{folder.name}: {len(left)} of {len(faults)} survived; what can be proven of them")
     verdicts = dict(zip(map(id, left), _verdicts(folder, left), strict=True))
     proven = [fault for fault in left if verdicts[id(fault)].startswith(PROVEN)]
     unproven = [fault for fault in left if not verdicts[id(fault)].startswith(PROVEN)]
     for turn in range(seed + ROUNDS, seed + ROUNDS + FURTHER):
+        told(f"{folder.name}: {len(proven)} proven to change nothing, {len(unproven)} not; more groups at random")
         unproven = _round(folder, unproven, turn, FURTHER_PATTERNS[turn % len(FURTHER_PATTERNS)])
     left = proven + unproven
     return Score(len(faults), by_vectors, left, [verdicts[id(fault)] for fault in left], f"rtl/{folder.name}.v")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnorm.cli.arguments import Commands, count, positive, whole
-from hwnorm.cli.printing import LOG, emit, progress
+from hwnorm.cli.printing import LOG, emit, line, progress
 from hwnorm.errors import InputError
 from hwnorm.report.table import Table
 
@@ -100,7 +100,7 @@ def _mutants(options: argparse.Namespace, parts: list[tuple[Path, dict[str, Any]
     for folder, about in parts:
         LOG.info("making a netlist of %s", about["name"])
         design = check_manifest(folder, about)
-        scores.append((design.name, score(design, options.mutants, options.seed or 0)))
+        scores.append((design.name, score(design, options.mutants, options.seed or 0, line(options))))
         LOG.info("%s: %s", *scores[-1])
     columns = ("design", *COLUMNS) if len(scores) > 1 else COLUMNS
     rows = [[(record | {"design": name})[c] for c in columns] for name, one in scores for record in one.records()]
