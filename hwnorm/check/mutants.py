@@ -95,7 +95,8 @@ def score(folder: Folder, count: int, seed: int = 0, told: Callable[[str], None]
     proven = [fault for fault in left if verdicts[id(fault)].startswith(PROVEN)]
     unproven = [fault for fault in left if not verdicts[id(fault)].startswith(PROVEN)]
     for turn in range(seed + ROUNDS, seed + ROUNDS + FURTHER):
-        told(f"{folder.name}: {len(proven)} proven to change nothing, {len(unproven)} not; more groups at random")
+        if unproven:
+            told(f"{folder.name}: {len(proven)} proven to change nothing, {len(unproven)} not; more groups at random")
         unproven = _round(folder, unproven, turn, FURTHER_PATTERNS[turn % len(FURTHER_PATTERNS)])
     left = proven + unproven
     return Score(len(faults), by_vectors, left, [verdicts[id(fault)] for fault in left], f"rtl/{folder.name}.v")

@@ -69,8 +69,6 @@ class Proof(ABC):
     def drawn(self, nets: Sequence[int], values: Range, in_case: Sequence[Range] = ()) -> tuple[Values, list[int]]:
         """Literals for a port, drawn in its range, and what says that they are in it. ``in_case``: in each case a range
         of its own."""
-        if values.lo == values.hi:
-            return {net: TRUE if values.lo >> k & 1 else -TRUE for k, net in enumerate(nets) if net > 1}, []
         ranges = [in_case[case] for case in self._drawn_cases] if in_case else [values] * DRAWS
         return self._taken(nets, [self._draw(one) for one in ranges], values, in_case)
 
@@ -163,9 +161,10 @@ class Proof(ABC):
 
     def resting(self, known: Values, cycle: Callable[[Values], Values], cases: int = 0) -> tuple[Values, Values]:
         """A cycle of what is given alike in any number of them, and what of the known states stays so: it is seen, or
-        proven. ``cycle``: of states."""
+        proven; the others may be anything. ``cycle``: of states."""
+        anything = {state: self.literals.fresh() for state in self.unrolling.states}
         while True:
-            of = cycle({**self.unknown, **known})
+            of = cycle({**anything, **known})
             after = self.unrolling.after(of)
             kept = {s: v for s, v in known.items() if after[s] == v or (cases and self.same(after[s], v, cases))}
             if len(kept) == len(known):

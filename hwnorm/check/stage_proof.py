@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hwnorm.check.proof import LEAST, QUICK, THOROUGH, TIMEOUT_S, Layers, Proof, Range
 from hwnorm.gates import Mutant, Netlist
@@ -20,7 +21,6 @@ from hwnorm.gates.unrolling import Values
 from hwnorm.rtl.cells import Kind
 from hwnorm.rtl.stage import StageBlock
 
-EVERY = -1  # world: nothing is assumed of a group
 RUNNING = (Kind.ADD, Kind.SUB, Kind.PORT)  # what may run by bit by bit
 
 
@@ -46,12 +46,21 @@ class Known:
         return [frame[nets[0]] for frame in frames[self.cycle :][: self.width]] if len(nets) == 1 else []
 
 
-@dataclass(eq=False)
-class _Phase:
-    """States from which a stage may start: what is known of them, and what it does then, in one of the worlds."""
+@dataclass(frozen=True)
+class _World:
+    """Some of the groups there are: how their ports are drawn, and what is assumed while one of them runs."""
 
+    group: Values
+    assumed: list[int]
+
+
+@dataclass
+class _Phase:
+    """States from which a stage may start: what is known of them, and what it does then in one of the worlds."""
+
+    world: int
+    first: bool  # behind a reset
     known: Values
-    world: int = 0
     frames: list[Values] = field(default_factory=list)  # a run
     end: Values = field(default_factory=dict)
     before: Values = field(default_factory=dict)  # a cycle without a start, before it
@@ -77,17 +86,9 @@ class StageProof(Proof):
         f, ports = self.literals, self.block.inputs
         self.length, self._quiet = latency + 2, quiet
         self._token = latency + 1  # the cycle in which it is there
+        self._next_layer = self.layers(layer)  # which a host may load when a group has left
         self._layer = self.layers(layer)
-        self._groups: list[Values] = [{} for _ in worlds]
-        self._of_layers = self.assumed
-        self._assumed = [list(self.assumed) for _ in worlds]
-        for group, assumed, own in zip(self._groups, self._assumed, worlds, strict=True):
-            for name in filter(ports.__contains__, captured):
-                values = own.get(name, captured[name])
-                in_case = [of.get(name, values) for of in layer.ranges] if name not in own else []
-                found, limits = self.drawn(ports[name], values, in_case)
-                group |= found
-                assumed += limits
+        self._worlds = [self._world(captured, own, layer) for own in worlds]
         (self._reset,), (self._start,) = ports["rst"], ports["start"]
         self._always = dict.fromkeys(self.nets(["free", "token", "result_valid"]), 1)
         self._data = {net: 1 for nets in self.block.outputs.values() for net in nets if net > 1}
@@ -95,8 +96,8 @@ class StageProof(Proof):
         self._broken_off = self.unrolling.settle(f, everything)
         after = self.unrolling.after(self._broken_off)
         fresh = {s: v for s, v in after.items() if abs(v) == TRUE and self.initial.get(s) == v}
-        first = [_Phase(fresh, world) for world in range(len(worlds))]
-        then = [_Phase({}, world) for world in range(len(worlds))]
+        first = [_Phase(world, True, fresh) for world in range(len(worlds))]
+        then = [_Phase(world, False, {}) for world in range(len(worlds))]
         known = _constants([self._run(phase) for phase in first])
         while True:
             for phase in then:
@@ -105,39 +106,52 @@ class StageProof(Proof):
             if len(kept) == len(known):
                 break
             known = kept
-        self.phases, self._first = [*first, *then], first
+        self.phases = [*first, *then]
         for phase in self.phases:
             for value in known_values:
                 bits = value.bits(phase.frames, self.block.labels)
                 if len(bits) == value.width:  # or it is not all there when the stage is done
-                    self._assumed[phase.world] += self.within(bits, value.values, value.signed)
+                    self._worlds[phase.world].assumed.extend(self.within(bits, value.values, value.signed))
+
+    def _world(self, captured: Mapping[str, Range], own: Mapping[str, Range], layer: Layers) -> _World:
+        world = _World({}, list(self.assumed))
+        for name in filter(self.block.inputs.__contains__, captured):
+            nets, values = self.block.inputs[name], own.get(name, captured[name])
+            if values.lo == values.hi:
+                world.group.update({n: TRUE if values.lo >> k & 1 else -TRUE for k, n in enumerate(nets) if n > 1})
+                continue
+            in_case = [] if name in own else [of.get(name, values) for of in layer.ranges]
+            found, limits = self.drawn(nets, values, in_case)
+            world.group.update(found)
+            world.assumed.extend(limits)
+        return world
 
     def _behind(self, phase: _Phase, thorough: bool) -> Values:
         """A cycle without a start after a run; thorough: with all that stays as it is. It is the same for all faults,
-        and takes no time of any."""
+        and takes no time of any. The layer may be the next one."""
         key = self.guess, thorough
         if key not in phase.behind:
-            began, end = time.process_time(), self._end
+            began, end, idle = time.process_time(), self._end, partial(self._idle, layer=self._next_layer)
             self._end = began + TIMEOUT_S
             try:
-                phase.behind[key], _ = self.resting(phase.end, self._idle, LEAST if thorough else 0)
+                phase.behind[key], _ = self.resting(phase.end, idle, LEAST if thorough else 0)
             except TimeoutError:
                 phase.behind[key] = self._behind(phase, False)
             self._end = end + time.process_time() - began
         return phase.behind[key]
 
-    def _idle(self, states: Values) -> Values:
+    def _idle(self, states: Values, layer: Values) -> Values:
         """A cycle without a start."""
-        given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **self._layer})
+        given = self.inputs({self._reset: -TRUE, self._start: -TRUE, **layer})
         return self.unrolling.settle(self.literals, {**states, **given})
 
     def _run(self, phase: _Phase) -> Values:
         """Most of what a run leaves stands behind it; for the next one's beginning only what is constant is taken from
         there, as it is of another group."""
-        phase.before, phase.known = self.resting(phase.known, self._idle)
+        phase.before, phase.known = self.resting(phase.known, partial(self._idle, layer=self._layer))
         states, phase.frames = {**self.unknown, **phase.known}, []
         for cycle in range(self.length):
-            given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._groups[phase.world])}
+            given = {**self._layer, self._reset: -TRUE, **({} if cycle else self._worlds[phase.world].group)}
             given[self._start] = -TRUE if cycle else TRUE
             phase.frames.append(self.unrolling.settle(self.literals, {**states, **self.inputs(given)}))
             states = self.unrolling.after(phase.frames[-1])
@@ -158,9 +172,9 @@ class StageProof(Proof):
     def _round(self, number: int) -> Iterator[str | None]:
         ever = set[int]()
         for phase in self.phases:
-            self._enter(phase.world)
-            apart = self._apart[phase not in self._first]
-            if phase in self._first:
+            self.world, self.assumed = phase.world, self._worlds[phase.world].assumed
+            apart = self._apart[not phase.first]
+            if phase.first:
                 apart, seen = self._later(number, phase.before, ever)
                 yield seen
                 yield self._rests(number, phase.before, apart, self._always, ever)
@@ -176,13 +190,10 @@ class StageProof(Proof):
             self._apart[1] |= states.keys()
             if not any(self._stands(number, self._behind(phase, thorough), states) for thorough in (False, True)):
                 yield self._rests(number, self._behind(phase, True), self._apart[1], self._data, ever)
-        self._enter(EVERY)
+        self.world, self.assumed = len(self._worlds), []  # of a group that was broken off nothing is
         of = self._broken_off
         found = self.unrolling.beside(self.literals, of, number, self._states(ever))
         self._apart[0] |= self.becomes(of, found, QUICK).keys()
-
-    def _enter(self, world: int) -> None:
-        self.world, self.assumed = world, self._assumed[world] if world != EVERY else self._of_layers
 
     def _later(self, number: int, of: Values, ever: set[int]) -> tuple[set[int], str | None]:
         """The states that may still differ when the first start after a reset may come; where it shows until then."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+from amaranth.hdl import UnusedElaboratable
 
 from hwnorm.bundle.manifest import engine_of
 from hwnorm.check.equivalence import LATE, PROVEN
@@ -23,6 +26,7 @@ from hwnorm.rtl.plan import Plan, SweepPlan
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 
+warnings.filterwarnings("ignore", category=UnusedElaboratable)  # blocks are looked at here, and not built
 WINDOW = 24  # cycles of what is no pipeline
 MOST_LAYERS = 64
 
@@ -45,7 +49,7 @@ def verdicts(folder: Folder, faults: Sequence[Mutant], seconds: float = TIMEOUT_
             for place, k in enumerate(numbers):
                 if found[k] != PROVEN:
                     verdict = proof.verdict(place, seconds)
-                    found[k] = verdict if verdict == PROVEN else found[k] or verdict
+                    found[k] = verdict if verdict == PROVEN or found[k] in ("", LATE) else found[k]
 
     for instance, numbers in blocks.items():
         prove(instance, numbers)
@@ -81,8 +85,10 @@ def worlds_of(stage: StageBlock, plan: Plan) -> list[dict[str, Range]]:
     for node, kind in plan.program.types.items():
         if node.op is Op.INPUT and [scale.op for scale in kind.scale] == [Op.RECIP] and node.name in ports:
             (_, mantissa), (frac, exponent) = ports[node.name], ports[f"{node.name}_frac"]
-            some = {exponent: Range(kind.format.width - 1, frac.hi)}
-            found = [{**one, **more} for one in found for more in ({mantissa: Range(0, 0)}, some)]
+            least = kind.format.width - 1
+            if frac.lo < least:
+                some = {exponent: Range(least, frac.hi)}
+                found = [{**one, **more} for one in found for more in ({mantissa: Range(0, 0)}, some)]
     return found
 
 

@@ -95,8 +95,11 @@ def _chosen(choices: argparse.Namespace) -> Engine:
 
     if choices.max_elements == 0:  # to a manifest that is none given
         raise InputError("max_elements must be a positive integer, not 0")
-    if max(choices.elements or 0, choices.max_elements or 0) > MOST_ELEMENTS:
-        raise InputError(f"groups have up to {MOST_ELEMENTS} elements: golden vectors have some of the longest")
+    for option, length in (("--elements", choices.elements), ("--max-elements", choices.max_elements)):
+        if length is not None and length > MOST_ELEMENTS:
+            raise InputError(
+                f"{option} {length} is more than {MOST_ELEMENTS}: golden vectors have groups of that length"
+            )
     if choices.activation != "none" and choices.direction == "backward":
         raise InputError("--activation does nothing backward, where there is no y: who sends dy masks it")
     if choices.momentum_bits is not None and choices.direction not in ("forward", "training"):

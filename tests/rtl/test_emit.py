@@ -91,7 +91,7 @@ def test_the_same_command_gives_the_same_bytes(tmp_path: Path, monkeypatch: pyte
         (("--name", ""), 1, "name must be an identifier"),
         (("--max-elements", "0"), 1, "max_elements must be a positive integer, not 0"),
         (("-o", "theirs"), 1, "theirs"),
-        (("--max-elements", "5000000"), 1, "groups have up to 4194304 elements"),
+        (("--max-elements", "5000000"), 1, "--max-elements 5000000 is more than 4194304"),
         (("--activation", "relu", "--direction", "backward"), 1, "--activation does nothing backward"),
         (("--momentum-bits", "3", "--direction", "inference"), 1, "--momentum-bits does nothing in inference"),
         (("--replay", "somewhere"), 2, "--replay"),
