@@ -146,7 +146,7 @@ def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]
         m = most if rng.random() < 0.5 else int(rng.integers(-(-most // 2), most + 1))
     else:
         m = int(rng.integers(1, min(lanes, most) + 1))
-        if rng.random() < 0.25:  # all come in while nobody takes anything, and the next layer waits until they have left
+        if rng.random() < 0.25:  # all come in while nobody takes anything, and the next layer waits
             inside = min(design.plan.most_groups, pause_of(design, kind) // design.plan.min_beats)
             return m, max(inside - int(rng.integers(3)), 1)
     return m, (2 if kind == LONG else 1) * _filling(design, -(-m // lanes))
