@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-
-from amaranth.hdl import UnusedElaboratable
 
 from hwnorm.bundle.manifest import engine_of
 from hwnorm.check.equivalence import LATE, PROVEN
@@ -26,7 +23,6 @@ from hwnorm.rtl.plan import Plan, SweepPlan
 from hwnorm.rtl.stage import StageBlock
 from hwnorm.rtl.sweep import SweepBlock
 
-warnings.filterwarnings("ignore", category=UnusedElaboratable)  # blocks are looked at here, and not built
 WINDOW = 24  # cycles of what is no pipeline
 MOST_LAYERS = 64
 
