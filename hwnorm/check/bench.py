@@ -140,13 +140,12 @@ class Bench:
             simulation.evaluate()
             busy, waiting = False, {side: np.zeros(streams, bool) for side in waits}
             for name, driver in drivers.items():
-                groups_before = driver.before if name == LAYER else None
                 fire = driver.step(flags_of(simulation.slices(f"{name}_ready")[0], streams))
                 waiting["input"] |= driver.held
                 if name == self.first_in and fire.any():
                     first_in[fire & (first_in < 0)] = cycle
-                if groups_before is not None and leaving is not None and leaving.layout.last is not None:
-                    early |= fire & (leaving.left < groups_before)
+                if name == LAYER and leaving is not None and leaving.layout.last is not None:
+                    early |= fire & (leaving.left < driver.before)
                 busy |= bool(fire.any())
             for name, monitor in monitors.items():
                 valid, fire, bad = monitor.step(simulation)

@@ -48,12 +48,12 @@ def compare(
                 f"{folder.name}: takes no more: {name} stopped at item {outcome.given[name][s]} of "
                 f"{np.broadcast_to(queue.length, outcome.given[name].shape)[s]} (stream {s})"
             )
-    if outcome.broken.any():
-        s = int(np.flatnonzero(outcome.broken)[0])
-        raise ToolFailed(f"{folder.name}: an output changed while it was valid and not yet taken (stream {s})")
-    if outcome.early.any():
-        s = int(np.flatnonzero(outcome.early)[0])
-        raise ToolFailed(f"{folder.name}: a layer was taken while a group of the one before was inside (stream {s})")
+    for where, what in (
+        (outcome.broken, "an output changed while it was valid and not yet taken"),
+        (outcome.early, "a layer was taken while a group of the one before was inside"),
+    ):
+        if where.any():
+            raise ToolFailed(f"{folder.name}: {what} (stream {int(np.flatnonzero(where)[0])})")
 
 
 def differences(queues: Mapping[str, Queue], outcome: Outcome) -> dict[str, Bools]:

@@ -29,12 +29,6 @@ class Port:
         return np.minimum(self.at, self.most - 1)
 
     @property
-    def before(self) -> Ints | None:
-        """How many layers, or groups, come before the next item, where that matters."""
-        after = self.queue.after
-        return None if after is None else np.asarray(after[self._items(), self.column % after.shape[1]])
-
-    @property
     def done(self) -> Bools:
         return np.asarray(self.at >= self.length)
 
@@ -44,15 +38,16 @@ class Driver(Port):
         super().__init__(queue, streams)
         self.held = np.zeros(streams, bool)
         self.offer = np.zeros(streams, bool)
+        self.before = np.zeros(streams, np.int64)  # how many layers, or groups, come before what is offered
         self.stale = True
         self.slices: Words | None = None
 
     def choose(self, may: Bools | bool, there: Ints | None) -> None:
         """What is offered in this cycle. ``there``: how many items its partner has moved."""
         fresh = (self.at < self.length) & may
-        before = self.before
-        if there is not None and before is not None:
-            fresh &= there >= before
+        if there is not None and self.queue.after is not None:
+            self.before = self.queue.after[self._items(), self.column % self.queue.after.shape[1]]
+            fresh &= there >= self.before
         self.offer = self.held | fresh
 
     def drive(self, simulation: Simulator) -> None:

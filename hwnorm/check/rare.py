@@ -12,7 +12,7 @@ from hwnorm.fixed import Ints
 from hwnorm.views.int_ref import Call
 
 ROWS, TRIES = 1 << 13, 8  # gradients and gammas that are tried with each other, and how often
-MOST_BITS, MOST_ELEMENTS = 8, 64  # where these are enough
+FEW_BITS, SHORT = 8, 64  # and the engines and groups for which that is enough
 
 
 def rounding_up(engine: Engine, x: Ints, drawn: Mapping[str, Any], rng: np.random.Generator) -> Any:
@@ -47,17 +47,16 @@ def just_beyond(
 
 def has_slope(engine: Engine) -> bool:
     """Whether dx falls with x by a J that is made of K, q and R, where gamma is one a group; of few bits."""
-    named = {node.name for node in engine.graph("backward")}
-    return (
-        engine.precision.bits <= MOST_BITS and engine.norm.affine == "group" and named >= {"Kd", "q", "kappa", "R", "J"}
-    )
+    if engine.precision.bits > FEW_BITS or engine.norm.affine != "group":
+        return False
+    return {node.name for node in engine.program("backward").graph} >= {"Kd", "q", "kappa", "R", "J"}
 
 
 def steepest(engine: Engine, m: int, groups: int, rng: np.random.Generator) -> Call | None:
     """Groups whose J = Kd * q * kappa * R rounds up from the largest number of its format, which is too large then. One
     in some millions does by chance, and only where dx has its most bits behind the point. Of one x with few values, as
     q is the same for every gamma, and K for every gradient: each of some thousands meets each. None where none did."""
-    if not 1 < m <= MOST_ELEMENTS:
+    if not 1 < m <= SHORT:
         return None
     rail, (_, dx_frac) = 1 << (engine.precision.bits - 1), engine.precision.dx_frac_range
     gamma, end = engine.formats["gamma"], engine.formats["J"].hi + 1

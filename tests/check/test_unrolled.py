@@ -118,7 +118,7 @@ def test_a_stage(worlds: int, most: int) -> None:
     each = (most + 1) // worlds
     parts = [{"v_in": Range(lo, lo + each - 1)} for lo in range(0, most + 1, each)]
     captured = {"v_in": Range(0, most)}
-    proof = StageProof(netlist, "stage_1", faults, LATENCY, captured, Layers({}), worlds=parts if worlds > 1 else ({},))
+    proof = StageProof(netlist, "stage_1", faults, LATENCY, captured, Layers({}), worlds=parts)
     verdicts = [proof.verdict(k) for k in range(len(faults))]
     shown = seen(most)
     wrong = [str(f) for f, v, found in zip(faults, verdicts, shown, strict=True) if found and v == PROVEN]
