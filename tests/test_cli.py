@@ -288,7 +288,7 @@ def test_wrong_input(run: Run, golden: Golden) -> None:
         ((), "the following arguments are required: COMMAND"),
         (("estimat", "lenet5"), "invalid choice: 'estimat'"),
         (("estimate",), "the following arguments are required: NETWORK"),
-        (("estimate", "lenet5", "--bacth", "3"), "unrecognized arguments: --bacth 3"),
+        (("estimate", "lenet5", "--bacth", "3"), "unknown argument '--bacth': did you mean '--batch'?"),
         (("estimate", "lenet5", "--batch", "many"), "argument --batch: invalid int value: 'many'"),
         (("estimate", "lenet5", "--phase", "train"), "argument --phase: invalid choice: 'train'"),
         (("estimate", "lenet5", "--format", "xml"), "argument --format: invalid choice: 'xml'"),

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hwnorm.errors import did_you_mean
 from hwnorm.report.table import FORMATS
 
 
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line, as every other error."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """An option that a command does not know is told by that command, not by what called it."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unknown argument {unknown[0]!r}: {did_you_mean(unknown[0], self._option_string_actions)}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"hwnorm: error: {' '.join(message.split())} ({self.prog} -h shows the options)\n")
