@@ -87,12 +87,14 @@ class Bench:
         *,
         toggles: Delay | None = None,
         power_on: int | None = None,
+        ports_alone: bool = False,
     ) -> None:
         """``streams``: a multiple of 64. ``first_in``, ``last_out``: the ports between which a run is timed.
-        ``toggles``, ``power_on``: of the simulator, what it counts and the seed of what it starts from."""
+        ``toggles``, ``power_on``, ``ports_alone``: of the simulator, what it counts, the seed of what it starts from,
+        and that nobody looks inside."""
         assert streams % 64 == 0
         self.streams, self.first_in, self.last_out = streams, first_in, last_out
-        self.simulation = netlist.simulator(streams, toggles=toggles, seed=power_on)
+        self.simulation = netlist.simulator(streams, toggles=toggles, seed=power_on, ports_alone=ports_alone)
         self.random = np.random.default_rng(seed)
 
     def power_on(self) -> None:

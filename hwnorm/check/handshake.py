@@ -39,21 +39,29 @@ class Driver(Port):
         self.held = np.zeros(streams, bool)
         self.offer = np.zeros(streams, bool)
         self.before = np.zeros(streams, np.int64)  # how many layers, or groups, come before what is offered
-        self.stale = True
+        self.moved = True  # to other items than those of which the rest of this is
+        self.left = np.zeros(streams, bool)
         self.slices: Words | None = None
+        self.driven: Bools | None = None  # what was offered when these slices were driven
 
     def choose(self, may: Bools | bool, there: Ints | None) -> None:
         """What is offered in this cycle. ``there``: how many items its partner has moved."""
-        fresh = (self.at < self.length) & may
+        if self.moved:
+            self.moved, self.slices, self.driven = False, None, None
+            self.left = self.at < self.length
+            if self.queue.after is not None:
+                self.before = self.queue.after[self._items(), self.column % self.queue.after.shape[1]]
+        fresh = self.left & may
         if there is not None and self.queue.after is not None:
-            self.before = self.queue.after[self._items(), self.column % self.queue.after.shape[1]]
             fresh &= there >= self.before
         self.offer = self.held | fresh
 
     def drive(self, simulation: Simulator) -> None:
-        if self.stale or self.slices is None:
+        if self.driven is not None and (self.offer == self.driven).all():
+            return
+        if self.slices is None:
             self.slices = self._row()
-            self.stale = False
+        self.driven = self.offer
         valid = lanes_of(self.offer)
         idle = ~valid
         prefix = self.layout.prefix
@@ -75,7 +83,7 @@ class Driver(Port):
         self.held = self.offer & ~ready
         if fire.any():
             self.at += fire
-            self.stale = True
+            self.moved = True
         return fire
 
 
@@ -84,6 +92,7 @@ class Monitor(Port):
         super().__init__(queue, streams)
         self.seen = np.zeros((self.most, streams, self.layout.size), np.uint8)
         self.flat_seen = self.seen.reshape(-1, self.layout.size)
+        self.nets: Ints | None = None
         self.ready = np.ones(streams, bool)
         self.left = np.zeros(streams, np.int64)  # groups whose last beat was taken
         self.waiting: tuple[Words, Words] | None = None  # what was put out and not taken
@@ -98,9 +107,7 @@ class Monitor(Port):
                 broken, self.waiting = self.waiting[0], None
             return none, none, broken
         ready_words = lanes_of(self.ready)
-        rows = np.zeros((8 * self.layout.size, len(valid_words)), valid_words.dtype)
-        for signal in self.layout.signals:
-            rows[signal.rows] = simulation.slices(signal.signal)
+        rows = simulation.values(self._nets(simulation))
         if self.waiting is not None:
             waiting, old = self.waiting
             changed = rows ^ old
@@ -117,6 +124,14 @@ class Monitor(Port):
             if self.layout.last is not None:
                 self.left += fire & flags_of(rows[self.layout.last.rows][0], self.streams)
         return valid, fire, broken
+
+    def _nets(self, simulation: Simulator) -> Ints:
+        """The net of each bit of a row; where there is none, the one that is 0."""
+        if self.nets is None:
+            self.nets = np.zeros(8 * self.layout.size, np.intp)
+            for signal in self.layout.signals:
+                self.nets[signal.rows] = simulation.netlist.outputs[signal.signal]
+        return self.nets
 
     def _record(self, rows: Words, fire: Bools) -> None:
         found = slices_to_bytes(rows).T[: self.streams]

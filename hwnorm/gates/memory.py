@@ -1,7 +1,6 @@
 """Memories (``$mem_v2``) that were left unmapped: integers, addressed by each stream for itself.
 
-The contents are bytes of shape (size + 1, bytes of a word, streams); the word past the end is what addresses outside
-read, and is zero. Where an address is the same in all streams, as it is while they run in step, a word is a view.
+The contents have a word past the end, which is what addresses outside read, and is zero.
 
 At a clock edge all ports look at what was before it: reads see the old contents, but for the bits that a port
 writes to which they are transparent; among writes to one address the later port wins. A collision that yosys leaves
@@ -12,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hwnorm.errors import InputError
-from hwnorm.gates.lanes import Bytes, Ints, Words, bytes_to_slices, slices_to_bytes
+from hwnorm.gates.lanes import WORD, Bytes, Ints, Words, bytes_to_slices, slices_to_bytes
 
 if TYPE_CHECKING:
     from hwnorm.gates.netlist import Cell
@@ -125,11 +124,24 @@ def _number(parameters: Mapping[str, str], key: str) -> int:
 
 
 Address = int | Ints
-"""The same word in all streams, or one for each of them; already within the contents."""
+"""The same word in all streams, or one for each of them; within the contents, the word past the end included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a port writes: its data, and the bits of them that count, as slices: one for all bits, or one each."""
+
+    at: Address
+    data: Words
+    enable: Words
 
 
 class Contents:
-    """A memory's words during a simulation. Rows are the places of its nets among the values."""
+    """A memory's words during a simulation. Rows are the places of its nets among the values.
+
+    A word is kept as bytes, from which each stream can take its own, and as slices, of which whole words are read and
+    written while all streams are at the same one; what the one way writes, the other takes over when it is needed.
+    """
 
     def __init__(self, memory: Memory, rows: Ints, values: Words, live: Words) -> None:
         self.memory, self._values, self._live = memory, values, live
@@ -139,9 +151,13 @@ class Contents:
         self._words: Bytes = np.zeros((memory.size + 1, self._size, self._streams), np.uint8)
         self._flat = self._words.reshape(-1)
         self._of_byte = (np.arange(self._size) * self._streams)[:, None]
+        self._slices: Words = np.empty((memory.size + 1, memory.width, live.size), live.dtype)
+        self._sliced = np.zeros(memory.size + 1, bool)  # words whose slices are what their bytes are, or newer
+        self._newer: set[int] = set()  # words whose slices are newer
         self._reads = [(rows[list(port.address)], port) for port in memory.reads]
         self._writes = [
-            ((rows[list(port.address)], rows[list(port.data)], rows[list(port.enable)]), port) for port in memory.writes
+            ((rows[list(port.address)], rows[list(port.data)], rows[_all_or_each(port.enable)]), port)
+            for port in memory.writes
         ]
 
     def fill(self, random: np.random.Generator | None) -> None:
@@ -157,10 +173,12 @@ class Contents:
             unknown = np.packbits(initial, axis=1, bitorder="little")
             for word in np.flatnonzero(unknown.any(axis=1)):
                 self._words[word] |= random.integers(0, 256, self._words[word].shape, np.uint8) & unknown[word, :, None]
+        self._sliced[:] = False
+        self._newer.clear()
 
     def read(self, port: int) -> Words:
         """What a port finds at its address now, as slices."""
-        return bytes_to_slices(self._at(self._address(self._reads[port][0])), self.memory.width)
+        return self._at(self._address(self._reads[port][0]))
 
     def clock(self, edges: Container[Edge | None]) -> dict[int, Words]:
         """Writes what edges at one time write. Returns what each port that they clock finds, as slices."""
@@ -172,15 +190,15 @@ class Contents:
                 found = self._at(address)
                 for transparent, write in zip(port.transparent, writes, strict=True):
                     if transparent and write is not None:
-                        found = _merged(found, write[1], write[2] & _same(address, write[0]))
-                shown[index] = bytes_to_slices(found, self.memory.width)
+                        found = _merged(found, write.data, write.enable & _where_same(address, write.at))
+                shown[index] = found.copy()  # what is stored now must not show through
         for write in writes:
             if write is not None:
-                self._store(*write)
+                self._store(write)
         return shown
 
     def _address(self, rows: Ints) -> Address:
-        planes = self._values[rows]
+        planes = self._values.take(rows, axis=0)
         first = planes[:, 0] & np.uint64(1)
         uniform = not (((planes ^ (np.uint64(0) - first)[:, None]) & self._live).any())
         if uniform:
@@ -194,35 +212,53 @@ class Contents:
         each[(each < 0) | (each >= self.memory.size)] = self.memory.size
         return np.asarray(each)
 
-    def _at(self, address: Address) -> Bytes:
+    def _at(self, address: Address) -> Words:
         if isinstance(address, int):
-            return np.asarray(self._words[address])
-        return np.asarray(self._flat[address * (self._size * self._streams) + self._lanes + self._of_byte])
+            if not self._sliced[address]:
+                self._slices[address] = bytes_to_slices(self._words[address], self.memory.width)
+                self._sliced[address] = True
+            return np.asarray(self._slices[address])
+        return bytes_to_slices(self._flat[self._bytes_of(address)], self.memory.width)
 
-    def _write(self, address: Ints, data: Ints, enable: Ints) -> tuple[Address, Bytes, Bytes] | None:
-        """Where, what and (by a mask) which bits a port writes; None where it writes nothing."""
-        if (enable == enable[0]).all():
-            lanes = self._values[enable[0]] & self._live
-            if not lanes.any():
-                return None
-            mask = np.unpackbits(lanes.view(np.uint8), bitorder="little")[None] * np.uint8(255)
-        else:
-            mask = slices_to_bytes(self._values[enable])
+    def _bytes_of(self, address: Ints) -> Ints:
+        """Where the bytes of each stream's own word are, all of them brought up to date."""
+        if self._newer:
+            newer = sorted(self._newer)
+            self._words[newer] = slices_to_bytes(self._slices[newer])
+            self._newer.clear()
+        return np.asarray(address * (self._size * self._streams) + self._lanes + self._of_byte)
+
+    def _write(self, address: Ints, data: Ints, enable: Ints) -> Write | None:
+        """What a port writes; None where it writes nothing."""
+        written = self._values.take(enable, axis=0) & self._live
+        if not written.any():
+            return None
         at = self._address(address)
-        return at, slices_to_bytes(self._values[data]), mask & ~_same(at, self.memory.size)
+        return Write(at, self._values.take(data, axis=0), written & ~_where_same(at, self.memory.size))
 
-    def _store(self, address: Address, data: Bytes, mask: Bytes) -> None:
-        merged = _merged(self._at(address), data, mask)
-        if isinstance(address, int):
-            self._words[address] = merged
-        else:
-            self._flat[address * (self._size * self._streams) + self._lanes + self._of_byte] = merged
+    def _store(self, write: Write) -> None:
+        if isinstance(write.at, int):
+            self._slices[write.at] = _merged(self._at(write.at), write.data, write.enable)
+            self._newer.add(write.at)
+            return
+        places = self._bytes_of(write.at)
+        mask = slices_to_bytes(np.broadcast_to(write.enable, write.data.shape))
+        self._flat[places] = _merged(self._flat[places], slices_to_bytes(write.data), mask)
+        self._sliced[:] = False
 
 
-def _merged(old: Bytes, new: Bytes, mask: Bytes) -> Bytes:
+def _all_or_each(enable: Nets) -> list[int]:
+    """One net where all bits have the same."""
+    return list(enable if len(set(enable)) > 1 else enable[:1])
+
+
+def _merged(old: Any, new: Any, mask: Any) -> Any:
     return old ^ ((old ^ new) & mask)
 
 
-def _same(a: Address, b: Address) -> Bytes:
-    """Ones in the streams in which two addresses are equal."""
-    return np.atleast_1d(np.asarray(np.equal(a, b)).astype(np.uint8) * np.uint8(255))
+def _where_same(a: Address, b: Address) -> Words:
+    """One slice: ones in the streams in which two addresses are equal; of one word where that is so in all or none."""
+    same = np.atleast_1d(np.equal(a, b))
+    if same.size == 1:
+        return np.where(same, ~np.uint64(0), np.uint64(0))
+    return np.packbits(same, bitorder="little").view(WORD)

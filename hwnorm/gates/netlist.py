@@ -97,11 +97,12 @@ class Netlist:
         fields: Mapping[str, int] | None = None,
         toggles: Delay | None = None,
         seed: int | None = None,
+        ports_alone: bool = False,
     ) -> Simulator:
         """See ``Simulator``."""
         from hwnorm.gates.simulator import Simulator
 
-        return Simulator(self, streams, fields=fields, toggles=toggles, seed=seed)
+        return Simulator(self, streams, fields=fields, toggles=toggles, seed=seed, ports_alone=ports_alone)
 
     @cached_property
     def program(self) -> Program:
@@ -109,6 +110,13 @@ class Netlist:
         from hwnorm.gates.program import compile_netlist
 
         return compile_netlist(self)
+
+    @cached_property
+    def program_of_ports(self) -> Program:
+        """The same for who looks at ports alone."""
+        from hwnorm.gates.program import compile_netlist
+
+        return compile_netlist(self, ports_alone=True)
 
     @cached_property
     def instances(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The order in which a netlist's parts are evaluated, and where its nets stand.
 
-Every net has a row of the simulator's values: first the constants, inputs and states, then the gates, level by level
-and within a level those of one function beside each other, so that a group's results are one slice. A net that
-nothing drives reads as 0.
+Every net has a row of the simulator's values: first the constants, inputs and states, then the gates, those of one
+function that are evaluated together beside each other, so that a group's results are one slice. A net that nothing
+drives reads as 0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwnorm.errors import InputError
+from hwnorm.gates.fusing import fused
 from hwnorm.gates.logic import Expression
 from hwnorm.gates.memory import Edge, Memory
 from hwnorm.gates.netlist import Netlist
@@ -76,9 +77,12 @@ class Program:
         return frozenset(commit.edge.clock for commit in self.commits)
 
 
-def compile_netlist(netlist: Netlist) -> Program:
-    """InputError for a combinational loop, with the cells on it; and as ``parts_of`` says."""
-    parts = parts_of(netlist)
+def compile_netlist(netlist: Netlist, ports_alone: bool = False) -> Program:
+    """InputError for a combinational loop, with the cells on it; and as ``parts_of`` says. ``ports_alone``: of the nets
+    between gates some may be gone; their row is past the last one."""
+    parts, gone = parts_of(netlist), list[int]()
+    if ports_alone:
+        parts, gone = fused(parts, {net for nets in netlist.outputs.values() for net in nets})
     nodes: list[Gate | _Read] = [*parts.gates]
     nodes += [
         _Read(m, k, port.address, port.data, cell)
@@ -102,16 +106,12 @@ def compile_netlist(netlist: Netlist) -> Program:
                 first = rows.add(port.data)
                 init += [(first + k, value) for k, value in enumerate(port.init)]
     sources = rows.size
-    depth = max(levels, default=0)
-    layers: list[list[int]] = [[] for _ in range(depth)]
-    for index, level in enumerate(levels):
-        layers[level - 1].append(index)
-    batches = [_by_kind(nodes, layer) for layer in layers]
-    for batch in (batch for layer in batches for batch in layer):
-        for index in batch:
-            rows.add(nodes[index].outputs)
+    batches = _batches(nodes, levels)
+    for index in (index for batch in batches for index in batch):
+        rows.add(nodes[index].outputs)
     row = rows.table(netlist.fresh())
-    at_time: list[list[int]] = [[] for _ in range(depth)]
+    row[gone] = rows.size
+    at_time: list[list[int]] = [[] for _ in range(max(levels, default=0))]
     for index, (low, high) in enumerate(zip(earliest, levels, strict=True)):
         for time in range(low, high + 1):
             at_time[time - 1].append(index)
@@ -123,7 +123,7 @@ def compile_netlist(netlist: Netlist) -> Program:
         outputs={name: row[list(nets)] for name, nets in netlist.outputs.items()},
         constants=constants,
         init=tuple(init),
-        steps=tuple(_step(nodes, batch, row) for layer in batches for batch in layer),
+        steps=tuple(_step(nodes, batch, row) for batch in batches),
         commits=tuple(_commit(edge, parts, firsts[edge], row) for edge in edges),
         follows=(row[[state for state, _ in parts.follows]], row[[shown for _, shown in parts.follows]]),
         memories=tuple(memory for _, memory in parts.memories),
@@ -164,12 +164,47 @@ class _Rows:
         return table
 
 
+def _batches(nodes: Sequence[Gate | _Read], levels: Sequence[int]) -> list[list[int]]:
+    """An order of evaluation in few steps, each of nodes of one kind: a step is a few calls whatever its size.
+
+    Next is always the kind of which a node has most behind it; the others gather until they are waited for.
+    """
+    driver = driver_of([node.outputs for node in nodes])
+    readers: list[list[int]] = [[] for _ in nodes]
+    waiting = [0] * len(nodes)
+    for index, node in enumerate(nodes):
+        for source in {driver[net] for net in node.pins if net in driver}:
+            readers[source].append(index)
+            waiting[index] += 1
+    behind = [0] * len(nodes)
+    for index in sorted(range(len(nodes)), key=levels.__getitem__, reverse=True):
+        behind[index] = max((1 + behind[reader] for reader in readers[index]), default=0)
+    ready = _kinds(nodes, (index for index, count in enumerate(waiting) if not count))
+    batches = []
+    while ready:
+        batch = ready.pop(max(ready, key=lambda kind: (max(behind[index] for index in ready[kind]), repr(kind))))
+        batches.append(batch)
+        freed = []
+        for reader in (reader for index in batch for reader in readers[index]):
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                freed.append(reader)
+        for kind, more in _kinds(nodes, freed).items():
+            ready.setdefault(kind, []).extend(more)
+    return batches
+
+
 def _by_kind(nodes: Sequence[Gate | _Read], indexes: Iterable[int]) -> list[list[int]]:
+    kinds = _kinds(nodes, indexes)
+    return [kinds[kind] for kind in sorted(kinds, key=repr)]
+
+
+def _kinds(nodes: Sequence[Gate | _Read], indexes: Iterable[int]) -> dict[Any, list[int]]:
     kinds: dict[Any, list[int]] = defaultdict(list)
     for index in indexes:
         node = nodes[index]
         kinds[node.expression if isinstance(node, Gate) else (node.memory, node.port)].append(index)
-    return [kinds[kind] for kind in sorted(kinds, key=repr)]
+    return dict(kinds)
 
 
 def _step(nodes: Sequence[Gate | _Read], batch: Sequence[int], row: Rows) -> Group | Lookup:

@@ -80,14 +80,16 @@ class _Steered(Design):
     low, uniform = 0, False
 
     def stimuli(self, seed: int, cycles: int, streams: int) -> dict[str, np.ndarray]:
-        """Addresses that exist (Icarus reads x from the others), and often the same for reading and writing."""
+        """Addresses that exist (Icarus reads x from the others), often the same for reading and writing. All streams
+        go to the same ones for eight cycles, and for eight each its own way: what one way wrote the other reads."""
         found = super().stimuli(seed, cycles, streams)
         random = np.random.default_rng(seed + 1)
         for name in "abc":
             found[name] = np.maximum(found[name], self.low)
-            if self.uniform:
-                found[name][:] = found[name][:, :1]
         found["b"] = np.where(random.random((cycles, streams)) < 0.3, found["a"], found["b"])
+        together = np.arange(cycles) // 8 % 2 == 1
+        for name in "abc":
+            found[name][together | self.uniform] = found[name][together | self.uniform, :1]
         return found
 
 
