@@ -4,7 +4,7 @@ PYTHON ?= python3
 NETWORK ?= resnet110.yaml
 BIN := .venv/bin
 
-.PHONY: estimate test test-long regression bulk lint reports validate-cost bench clean
+.PHONY: estimate test test-slow test-long regression bulk lint reports validate-cost bench clean
 
 # The main job: what normalization costs in a network. `make estimate NETWORK=mobilenet-v2`
 estimate: .venv/used
@@ -13,10 +13,14 @@ estimate: .venv/used
 test: .venv/tested lint
 	$(BIN)/python -m pytest -n 2
 
+# The tests that take many seconds each; CI runs them too.
+test-slow: .venv/tested
+	$(BIN)/python -m pytest -n 2 -m "slow and not long"
+
 # The full sweeps: every width, every length, every distribution.
 test-long: .venv/tested
 	$(BIN)/pip install --quiet --editable '.[place-more]'
-	$(BIN)/python -m pytest -n 2 -m "long or not long"
+	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
 
 # Every catalogue entry, form, direction, width and number of lanes through the bench: hours; it goes on where it stood.
 # `make regression SEED=2 ONLY=l1-` for other random groups, or some of the designs.

@@ -48,14 +48,16 @@ from hwnorm.rtl.emit import emit
 from hwnorm.rtl.plan import Plan
 from hwnorm.units.hdl import Block
 
-USUAL = {  # the rest of some 240 is `long`
+QUICK = {
+    ("mean-only", "two-sweep", "backward", "max_elements", 4, True),
+    ("fold-ternary", "two-thresholds", "inference", "max_elements", 4, False),
+}
+USUAL = QUICK | {  # are slow; the rest of some 240 is `long`
     ("l1", "positive-part", "forward", "max_elements", 4, False),
     ("l2", "one-pass", "backward", "elements", 3, False),
     ("range", "two-sweep", "forward", "elements", 4, False),
     ("layer-l1", "abs", "forward", "max_elements", 3, False),
     ("l2-fs", "two-pass", "forward", "elements", 4, False),
-    ("mean-only", "two-sweep", "backward", "max_elements", 4, True),
-    ("fold-ternary", "two-thresholds", "inference", "max_elements", 4, False),
 }
 
 
@@ -68,7 +70,7 @@ def designs() -> Iterator[object]:
                     usual = [k for k in USUAL if k[:4] == (name, form, direction, length)]
                     for external in (False, True) if number % 5 == 3 else (False,):
                         key = (name, form, direction, length, usual[0][4] if usual else lanes, external)
-                        marks = () if key in USUAL else (pytest.mark.long,)
+                        marks = () if key in QUICK else pytest.mark.slow if key in USUAL else pytest.mark.long
                         words = [*key[:4], f"p{key[4]}", *(["external"] if external else [])]
                         yield pytest.param(*key, id="-".join(words), marks=marks)
 
@@ -99,7 +101,7 @@ def test_every_engine_is_right(
 
 
 def test_every_named_design_exists() -> None:
-    found = [p for p in designs() if not p.marks]  # type: ignore[attr-defined]
+    found = [p for p in designs() if "long" not in {mark.name for mark in p.marks}]  # type: ignore[attr-defined]
     assert len(found) == len(USUAL)
 
 
@@ -205,6 +207,7 @@ def test_an_epsilon_that_gets_lost_is_found(tmp_path: Path) -> None:
         check(wrapped(tmp_path / "d", "assign inner_layer_E = 0;"), 0, 192, 600)
 
 
+@pytest.mark.slow
 def test_a_queue_that_never_says_it_is_full_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of 4 beats at most, of which there are more inside than its 32 places hold while nobody takes any."""
 
@@ -289,7 +292,7 @@ def test_a_layer_that_comes_before_all_have_left_is_seen(generated: Path) -> Non
     assert (outcome.early & ~shown).any() and not outcome.early.all()
 
 
-@pytest.mark.parametrize("forgets", [False, pytest.param(True, id="forgets")])
+@pytest.mark.parametrize("forgets", [pytest.param(False, marks=pytest.mark.slow), pytest.param(True, id="forgets")])
 def test_a_length_waits_for_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgets: bool) -> None:
     """By then the stage may have begun with a group that is too long: of the one before, the last beat is another."""
     if forgets:
@@ -345,6 +348,7 @@ def test_a_port_that_the_manifest_does_not_have(copy: Path) -> None:
         check(opened(copy))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", ["", pytest.param("pyosys", marks=pytest.mark.long)])
 def test_no_compiler_is_needed(tmp_path: Path, without: str) -> None:
     """PATH has Python's own folder and nothing else, and nothing is cached; with the slower of the two yosyses, too."""
@@ -422,6 +426,7 @@ def test_a_register_that_a_reset_leaves_as_it_was_is_seen(tmp_path: Path) -> Non
         check(opened(made.path), 0, 64, 100)
 
 
+@pytest.mark.slow
 def test_a_wrong_length_may_be_told_as_early_as_the_engine_is_deep(tmp_path: Path) -> None:
     """While a group of a wrong length comes in, others wait in every sweep and stage, and in full tables."""
     check(folder(tmp_path / "d", lanes=1, bits=4, elements=128))
@@ -436,7 +441,11 @@ def test_mutants_are_killed(generated: Path) -> None:
 
 @pytest.mark.parametrize(
     ("norm", "direction", "apply", "reached"),
-    [("mean-only", "backward", "auto", 14), ("srelu", "forward", "auto", 13), ("l1", "forward", "table", 19)],
+    [
+        ("srelu", "forward", "auto", 13),
+        pytest.param("mean-only", "backward", "auto", 14, marks=pytest.mark.slow),
+        pytest.param("l1", "forward", "table", 19, marks=pytest.mark.slow),
+    ],
 )
 def test_no_more_groups_are_inside_than_can_be_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, norm: str, direction: str, apply: str, reached: int
@@ -470,6 +479,7 @@ class SeenAtOnce(Block):
         self.m.d.sync += left.eq(following)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("less", [0, pytest.param(1, id="a-beat-less")])
 def test_the_memory_between_sweeps_is_as_deep_as_it_has_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, less: int

@@ -101,6 +101,7 @@ def test_a_netlist_that_is_wrong_has_no_power(priced: str, monkeypatch: pytest.M
         measure_asic(DESIGN, priced, delays=(Delay.ZERO,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "direction"), [("l2", "backward"), ("range", "forward"), ("l1", "inference")])
 def test_other_engines(priced: str, norm: str, direction: str) -> None:
     """One run has ``groups`` groups in every stream, the other twice as many: at least CYCLES more."""
@@ -134,6 +135,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_command_prints_it(priced: str, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["power", folder, "--liberty", priced, "--format", "json", "--clock-mhz", "250"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -109,6 +109,7 @@ def seen(most: int) -> list[bool]:
     return shown.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [7, 3])
 @pytest.mark.parametrize("worlds", [1, 4])
 def test_a_stage(worlds: int, most: int) -> None:

@@ -27,9 +27,9 @@ NORMS = {"resnet110": 109, "resnet50": 53, "mobilenet-v1": 27, "densenet121": 12
 PARAMETERS = {"resnet110": 1.73e6, "resnet50": 25.557e6, "mobilenet-v1": 4.232e6, "densenet121": 7.979e6}
 MACS = {"resnet50": 4.089e9, "mobilenet-v1": 568.74e6, "densenet121": 2.834e9}
 EXPORTS = [  # opset, training, constants folded
-    pytest.param(11, True, id="training-11"),
+    pytest.param(11, True, id="training-11", marks=pytest.mark.slow),
     pytest.param(14, True, id="training-14"),
-    pytest.param(17, False, id="inference-17"),
+    pytest.param(17, False, id="inference-17", marks=pytest.mark.slow),
     pytest.param(20, False, id="inference-20"),
 ]
 
@@ -75,6 +75,7 @@ def test_onnx_reads_the_same(read: tuple[str, Network], opset: int, train: bool,
     assert (exported.parameters, exported.macs) == (network.parameters, network.macs)
 
 
+@pytest.mark.slow
 def test_the_batch_changes_nothing(read: tuple[str, Network], tmp_path: Path) -> None:
     name, network = read
     path = export(NETWORKS[name](), tmp_path / f"{name}.onnx", INPUT_SHAPES[name])
@@ -95,6 +96,7 @@ def test_folded_export_is_told(read: tuple[str, Network], tmp_path: Path) -> Non
         assert word in folded.warnings[0]
 
 
+@pytest.mark.slow
 def test_the_default_exporter_is_told(read: tuple[str, Network], tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     name, network = read

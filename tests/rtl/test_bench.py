@@ -15,6 +15,7 @@ from typing import Any
 import matrix
 import mutants
 import pytest
+from thinned import one_in
 
 from hwnorm.cli import main
 from hwnorm.engine import Engine
@@ -38,7 +39,7 @@ def about(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("case", matrix.subset(), ids=str)
+@pytest.mark.parametrize("case", one_in(8, ([case] for case in matrix.subset())), ids=str)
 def test_every_bit_equals_the_reference(case: matrix.Case, simulator: Find) -> None:
     simulator(case.simulator)
     report = case.run()
