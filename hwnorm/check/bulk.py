@@ -1,7 +1,8 @@
 """A generated engine against the reference over many millions of elements: groups back to back, nobody stalls.
 
 Where there is a C++ compiler, the engine as C++ (yosys' CXXRTL), one long stream; else gates in NumPy, thousands of
-streams in step. In rounds, each of them from a reset and of its own seed: as many at a time as there are cores.
+streams in step. In rounds, each of them from a reset and with data of its own seed, as many at a time as there are
+cores; one by gates takes up to a gigabyte.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,15 +28,15 @@ from hwnorm.check.folder import Folder
 from hwnorm.check.groups import groups_of
 from hwnorm.check.queues import Segment, queues_of
 from hwnorm.check.rows import batch_of
-from hwnorm.errors import MissingTool
+from hwnorm.errors import MissingTool, ToolFailed
 
 LOG = logging.getLogger("hwnorm")
 ROUND = 1 << 26  # elements at a time
 COMPILED = 1 << 23  # the same, for one stream
-LEAST = 1 << 20  # elements for which another process is worth its start
 CALL = 1 << 20  # of one call of the reference
 STREAMS = 2048
 IN_A_ROW = 64  # groups of a stream, at most
+FORKS = "fork" in multiprocessing.get_all_start_methods()  # a compiled engine cannot be handed over otherwise
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Report:
     jobs: int  # processes
     elements: int
     groups: int
-    seconds: float  # of the engine and the comparison, as long as all processes are at it
+    seconds: float  # of the engine and the comparison, in the process that was longest at it
     processor_s: float  # the same in the processor's time, of all: what else runs on the machine does not count
     whole_s: float  # with stimuli and reference
 
@@ -55,23 +59,47 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Work:
-    """Rounds of ``each`` groups in a row for every stream."""
+class Round:
+    """What one took: seconds of the engine and the comparison, on the clock and of the processor, and where."""
 
-    folder: Folder
-    machine: Compiled | Bench
+    process: int
+    seconds: float
+    processor_s: float
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """So many rounds of ``each`` groups in a row for every stream. What is drawn is the same on every machine."""
+
     streams: int
     each: int
-    seed: int
+    count: int
+
+    @classmethod
+    def of(cls, total: int, m: int, compiled: bool) -> Rounds:
+        """The fewest that have ``total`` elements in groups of m; all alike."""
+        streams = 1 if compiled else max(min(STREAMS, ROUND // m) // 64, 1) * 64
+        most = max(COMPILED // m if compiled else min(ROUND // (m * streams), IN_A_ROW), 1)
+        wanted = max(-(-total // (m * streams)), 1)
+        count = -(-wanted // most)
+        return cls(streams, -(-wanted // count), count)
 
     @property
     def groups(self) -> int:
+        """Of a round."""
         return self.streams * self.each
 
-    def round(self, number: int) -> tuple[float, float]:
-        """The engine's and the comparison's seconds on the clock, and of the processor."""
+
+@dataclass(frozen=True)
+class _Runner:
+    folder: Folder
+    machine: Compiled | Bench
+    rounds: Rounds
+    seed: int
+
+    def run(self, number: int) -> Round:
         rng = np.random.default_rng((self.seed, number))
-        sequences = _sequences(self.folder, rng, self.streams, self.each, number * self.groups)
+        sequences = _sequences(self.folder, rng, self.rounds.streams, self.rounds.each, number * self.rounds.groups)
         queues = queues_of(self.folder.layouts, sequences)
         limit, quiet = self.folder.limits(sequences, Stalls.none())
         start, busy = time.perf_counter(), time.process_time()
@@ -79,28 +107,22 @@ class _Work:
             self.machine.power_on()
         outcome = self.machine.run(queues, Stalls.none(), limit, quiet)
         compare(self.folder, sequences, queues, outcome)
-        return time.perf_counter() - start, time.process_time() - busy
+        return Round(os.getpid(), time.perf_counter() - start, time.process_time() - busy)
 
 
 def bulk(folder: Folder, total: int, told: Callable[[int], None], seed: int = 0, compiler: bool = True) -> Report:
     """``told`` hears how many elements are done. ToolFailed at the first difference."""
-    m, cores = folder.design.engine.max_elements, os.cpu_count() or 1
-    share = min(total, max(-(-total // cores), LEAST))
-    machine = _compiled(folder) if compiler else None
-    if machine is not None:
-        work = _Work(folder, machine, 1, max(min(-(-share // m), COMPILED // m), 1), seed)
-    else:
-        streams = max(min(STREAMS, ROUND // m) // 64, 1) * 64
-        each = max(min(-(-min(share, ROUND) // (m * streams)), IN_A_ROW), 1)
-        work = _Work(folder, folder.bench(folder.netlist, streams, seed, ports_alone=True), streams, each, seed)
-    rounds, began = -(-total // (work.groups * m)), time.perf_counter()
-    jobs = min(cores, rounds)
-    spent = busy = 0.0
-    for number, (seconds, processor_s) in enumerate(_done(work, rounds, jobs), 1):
-        spent, busy = spent + seconds, busy + processor_s
-        told(number * work.groups * m)
-    how, groups = "by gates" if machine is None else "compiled", rounds * work.groups
-    return Report(how, jobs, groups * m, groups, spent / jobs, busy, time.perf_counter() - began)
+    m, found = folder.design.engine.max_elements, _compiled(folder) if compiler else None
+    rounds = Rounds.of(total, m, found is not None)
+    machine = found or folder.bench(folder.netlist, rounds.streams, seed, ports_alone=True)
+    jobs = min(_cores(), rounds.count) if FORKS else 1
+    began, spent, busy, groups = time.perf_counter(), defaultdict[int, float](float), 0.0, 0
+    for done in _results(_Runner(folder, machine, rounds, seed), jobs):
+        spent[done.process] += done.seconds
+        busy, groups = busy + done.processor_s, groups + rounds.groups
+        told(groups * m)
+    how = "by gates" if found is None else "compiled"
+    return Report(how, jobs, groups * m, groups, max(spent.values()), busy, time.perf_counter() - began)
 
 
 def _compiled(folder: Folder) -> Compiled | None:
@@ -111,25 +133,48 @@ def _compiled(folder: Folder) -> Compiled | None:
         return None
 
 
-def _done(work: _Work, rounds: int, jobs: int) -> Iterator[tuple[float, float]]:
-    """What each round says, in their order."""
-    if jobs == 1 or "fork" not in multiprocessing.get_all_start_methods():  # a compiled engine cannot be handed over
-        yield from map(work.round, range(rounds))
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _results(runner: _Runner, jobs: int) -> Iterator[Round]:
+    """Of the rounds, in their order."""
+    if jobs == 1:
+        yield from map(runner.run, range(runner.rounds.count))
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin, (work,)) as pool:
-        yield from pool.map(_round, range(rounds))
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _adopt, (runner,)) as pool:
+        running: deque[Future[Round]] = deque()  # no more than can run: after a failure nobody waits for others
+        try:
+            for number in range(runner.rounds.count):
+                running.append(pool.submit(_run, number))
+                if len(running) == jobs:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        except BrokenProcessPool:
+            raise ToolFailed("a process of the bulk check was killed: is there enough memory?") from None
 
 
-_work: _Work  # of a process that was forked
+_runner: _Runner  # of a process that was forked
 
 
-def _begin(work: _Work) -> None:
-    global _work
-    _work = work
+def _adopt(runner: _Runner) -> None:
+    """A process must not outlive the one that it works for, whatever ends that."""
+    global _runner
+    _runner = runner
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _round(number: int) -> tuple[float, float]:
-    return _work.round(number)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run(number: int) -> Round:
+    return _runner.run(number)
 
 
 def _sequences(folder: Folder, rng: np.random.Generator, streams: int, each: int, before: int) -> list[list[Segment]]:

@@ -14,13 +14,13 @@ from hwnorm.gates.logic import Expression
 from hwnorm.gates.parts import Parts
 
 AND, OR = ("&", 0, 1), ("|", 0, 1)
-PAIR, ONE = ("|", ("&", 0, 1), ("&", 2, 3)), ("|", ("&", 0, 1), 2)
+OR_OF_ANDS, OR_OF_AND = ("|", ("&", 0, 1), ("&", 2, 3)), ("|", ("&", 0, 1), 2)
 
 
 def fused(parts: Parts, outputs: Collection[int]) -> tuple[Parts, list[int]]:
     """The same parts with fewer gates, and the nets that are gone. ``outputs``: nets that somebody looks at."""
     readers = Counter(net for gate in parts.gates for net in gate.pins)
-    kept = {*outputs, *_read(parts)}
+    kept = {*outputs, *_looked_at(parts)}
     single = {
         gate.output: gate
         for gate in parts.gates
@@ -32,7 +32,7 @@ def fused(parts: Parts, outputs: Collection[int]) -> tuple[Parts, list[int]]:
         if inner:
             others = tuple(net for net in gate.pins if net not in single)
             pins = (*(pin for net in inner for pin in single[net].pins), *others)
-            whole: Expression = PAIR if len(inner) == 2 else ONE
+            whole: Expression = OR_OF_ANDS if len(inner) == 2 else OR_OF_AND
             gate = replace(gate, expression=whole, pins=pins)
             gone += inner
         gates.append(gate)
@@ -40,7 +40,7 @@ def fused(parts: Parts, outputs: Collection[int]) -> tuple[Parts, list[int]]:
     return replace(parts, gates=[gate for gate in gates if gate.output not in left]), gone
 
 
-def _read(parts: Parts) -> Iterator[int]:
+def _looked_at(parts: Parts) -> Iterator[int]:
     """Nets that are read, or written, by other parts than gates."""
     yield from (register.d for register in parts.registers)
     for _, memory in parts.memories:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -123,6 +123,8 @@ def _number(parameters: Mapping[str, str], key: str) -> int:
     return int(parameters[key], 2)
 
 
+CAUGHT_UP = 64  # words at once
+Bits = TypeVar("Bits", Words, Bytes)
 Address = int | Ints
 """The same word in all streams, or one for each of them; within the contents, the word past the end included."""
 
@@ -177,7 +179,7 @@ class Contents:
         self._newer.clear()
 
     def read(self, port: int) -> Words:
-        """What a port finds at its address now, as slices."""
+        """What a port finds at its address now, as slices; perhaps the memory's own, which the next edge may change."""
         return self._at(self._address(self._reads[port][0]))
 
     def clock(self, edges: Container[Edge | None]) -> dict[int, Words]:
@@ -187,11 +189,11 @@ class Contents:
         for index, (rows, port) in enumerate(self._reads):
             if port.edge is not None and port.edge in edges:
                 address = self._address(rows)
-                found = self._at(address)
+                found = self._at(address).copy()  # what is stored now must not show through
                 for transparent, write in zip(port.transparent, writes, strict=True):
                     if transparent and write is not None:
                         found = _merged(found, write.data, write.enable & _where_same(address, write.at))
-                shown[index] = found.copy()  # what is stored now must not show through
+                shown[index] = found
         for write in writes:
             if write is not None:
                 self._store(write)
@@ -221,12 +223,17 @@ class Contents:
         return bytes_to_slices(self._flat[self._bytes_of(address)], self.memory.width)
 
     def _bytes_of(self, address: Ints) -> Ints:
-        """Where the bytes of each stream's own word are, all of them brought up to date."""
-        if self._newer:
-            newer = sorted(self._newer)
-            self._words[newer] = slices_to_bytes(self._slices[newer])
-            self._newer.clear()
+        """Where the bytes of each stream's own word are."""
+        self._catch_up()
         return np.asarray(address * (self._size * self._streams) + self._lanes + self._of_byte)
+
+    def _catch_up(self) -> None:
+        """Bytes of what was written as slices."""
+        newer = sorted(self._newer)
+        for start in range(0, len(newer), CAUGHT_UP):
+            words = newer[start : start + CAUGHT_UP]
+            self._words[words] = slices_to_bytes(self._slices[words])
+        self._newer.clear()
 
     def _write(self, address: Ints, data: Ints, enable: Ints) -> Write | None:
         """What a port writes; None where it writes nothing."""
@@ -252,7 +259,7 @@ def _all_or_each(enable: Nets) -> list[int]:
     return list(enable if len(set(enable)) > 1 else enable[:1])
 
 
-def _merged(old: Any, new: Any, mask: Any) -> Any:
+def _merged(old: Bits, new: Bits, mask: Bits) -> Bits:
     return old ^ ((old ^ new) & mask)
 
 

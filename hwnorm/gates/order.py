@@ -8,6 +8,18 @@ from collections.abc import Iterable, Sequence
 def in_order(reads: Sequence[Iterable[int]], drives: Sequence[Iterable[int]]) -> list[int]:
     """Indexes, each behind those that drive what it reads. Those that wait for each other are left out, and so are
     those that wait for them."""
+    readers, waiting = readers_of(reads, drives)
+    ready = [index for index, count in enumerate(waiting) if not count]
+    for index in ready:
+        for reader in readers[index]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                ready.append(reader)
+    return ready
+
+
+def readers_of(reads: Sequence[Iterable[int]], drives: Sequence[Iterable[int]]) -> tuple[list[list[int]], list[int]]:
+    """Of each part which ones read what it drives, and how many it waits for itself; by each net once."""
     driver = driver_of(drives)
     waiting = [0] * len(reads)
     readers: list[list[int]] = [[] for _ in reads]
@@ -17,13 +29,7 @@ def in_order(reads: Sequence[Iterable[int]], drives: Sequence[Iterable[int]]) ->
             if source is not None:
                 readers[source].append(index)
                 waiting[index] += 1
-    ready = [index for index, count in enumerate(waiting) if not count]
-    for index in ready:
-        for reader in readers[index]:
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                ready.append(reader)
-    return ready
+    return readers, waiting
 
 
 def driver_of(drives: Sequence[Iterable[int]]) -> dict[int, int]:

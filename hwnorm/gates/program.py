@@ -20,7 +20,7 @@ from hwnorm.gates.fusing import fused
 from hwnorm.gates.logic import Expression
 from hwnorm.gates.memory import Edge, Memory
 from hwnorm.gates.netlist import Netlist
-from hwnorm.gates.order import driver_of, in_order
+from hwnorm.gates.order import driver_of, in_order, readers_of
 from hwnorm.gates.parts import Gate, Parts, parts_of
 
 Rows = npt.NDArray[np.intp]
@@ -81,16 +81,12 @@ def compile_netlist(netlist: Netlist, ports_alone: bool = False) -> Program:
     """InputError for a combinational loop, with the cells on it; and as ``parts_of`` says. ``ports_alone``: of the nets
     between gates some may be gone; their row is past the last one."""
     parts, gone = parts_of(netlist), list[int]()
+    nodes = _nodes(parts)
+    earliest, levels = _levels(netlist, nodes)
     if ports_alone:
         parts, gone = fused(parts, {net for nets in netlist.outputs.values() for net in nets})
-    nodes: list[Gate | _Read] = [*parts.gates]
-    nodes += [
-        _Read(m, k, port.address, port.data, cell)
-        for m, (cell, memory) in enumerate(parts.memories)
-        for k, port in enumerate(memory.reads)
-        if port.edge is None
-    ]
-    earliest, levels = _levels(netlist, nodes)
+        nodes = _nodes(parts)
+        earliest, levels = _levels(netlist, nodes)
     rows = _Rows()
     inputs = {name: rows.add(nets) for name, nets in netlist.inputs.items()}
     constants = tuple((rows.add([net]), mask) for net, mask in netlist.constants.items())
@@ -111,6 +107,7 @@ def compile_netlist(netlist: Netlist, ports_alone: bool = False) -> Program:
         rows.add(nodes[index].outputs)
     row = rows.table(netlist.fresh())
     row[gone] = rows.size
+    assert not set(gone).intersection(net for node in nodes for net in node.pins), "somebody reads what is gone"
     at_time: list[list[int]] = [[] for _ in range(max(levels, default=0))]
     for index, (low, high) in enumerate(zip(earliest, levels, strict=True)):
         for time in range(low, high + 1):
@@ -144,6 +141,16 @@ class _Read:
     cell: int
 
 
+def _nodes(parts: Parts) -> list[Gate | _Read]:
+    reads = (
+        _Read(m, k, port.address, port.data, cell)
+        for m, (cell, memory) in enumerate(parts.memories)
+        for k, port in enumerate(memory.reads)
+        if port.edge is None
+    )
+    return [*parts.gates, *reads]
+
+
 class _Rows:
     """Rows in the order in which nets are added; 0 and 1 are there."""
 
@@ -169,13 +176,7 @@ def _batches(nodes: Sequence[Gate | _Read], levels: Sequence[int]) -> list[list[
 
     Next is always the kind of which a node has most behind it; the others gather until they are waited for.
     """
-    driver = driver_of([node.outputs for node in nodes])
-    readers: list[list[int]] = [[] for _ in nodes]
-    waiting = [0] * len(nodes)
-    for index, node in enumerate(nodes):
-        for source in {driver[net] for net in node.pins if net in driver}:
-            readers[source].append(index)
-            waiting[index] += 1
+    readers, waiting = readers_of([node.pins for node in nodes], [node.outputs for node in nodes])
     behind = [0] * len(nodes)
     for index in sorted(range(len(nodes)), key=levels.__getitem__, reverse=True):
         behind[index] = max((1 + behind[reader] for reader in readers[index]), default=0)

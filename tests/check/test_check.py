@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ import pytest
 from amaranth.hdl import Const, Signal
 
 from hwnorm.bundle import manifest
-from hwnorm.check.bulk import bulk
+from hwnorm.check.bulk import FORKS, Rounds, bulk
 from hwnorm.check.differences import differences
 from hwnorm.check.drawing import (
     PATTERNS,
@@ -396,6 +397,54 @@ def test_bulk_finds_a_beat_too_many(copy: Path, compiler: bool) -> None:
     spoilt = wrapped(copy, body + "assign out_valid = inner_out_valid | again;")
     with pytest.raises(ToolFailed, match="out gave more items than the"):
         bulk(spoilt, 1, lambda done: None, compiler=compiler)
+
+
+several = pytest.mark.skipif(not FORKS, reason="rounds run one after the other where no process can be forked")
+
+
+@several
+def test_bulk_in_several_processes(copy: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """What is drawn does not depend on how many they are; the first difference is that of the first round."""
+    monkeypatch.setattr("hwnorm.check.bulk.IN_A_ROW", 2)
+    broken = wrapped(copy, "assign out_y = inner_out_y & 32'hffffff7f;")
+    told = set()
+    for cores in (1, 3):
+        monkeypatch.setattr("hwnorm.check.bulk._cores", lambda cores=cores: cores)
+        heard: list[int] = []
+        report = bulk(opened(request.getfixturevalue("generated")), 200_000, heard.append, compiler=False)
+        assert report.jobs == cores and len(heard) == 4 and heard[-1] == report.elements >= 200_000
+        with pytest.raises(ToolFailed, match="y is") as fault:
+            bulk(broken, 200_000, lambda done: None, compiler=False)
+        told.add(str(fault.value))
+    assert len(told) == 1
+
+
+@several
+def test_bulk_says_that_a_process_was_killed(generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwnorm.check.bulk.IN_A_ROW", 2)
+    monkeypatch.setattr("hwnorm.check.bulk._cores", lambda: 2)
+    monkeypatch.setattr("hwnorm.check.bulk.compare", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(ToolFailed, match="a process of the bulk check was killed"):
+        bulk(opened(generated), 200_000, lambda done: None, compiler=False)
+
+
+@pytest.mark.parametrize(
+    ("total", "m", "compiled", "rounds"),
+    [
+        (1, 4096, False, (2048, 1, 1)),
+        (25_165_824, 4096, False, (2048, 3, 1)),
+        (134_217_728, 4096, False, (2048, 8, 2)),
+        (100_000_000, 4096, False, (2048, 6, 2)),
+        (10_000_000, 1 << 22, False, (64, 1, 1)),
+        (1_000_000, 13, False, (2048, 38, 1)),
+        (1, 4096, True, (1, 1, 1)),
+        (100_000_000, 4096, True, (1, 2035, 12)),
+    ],
+)
+def test_rounds_of_bulk(total: int, m: int, compiled: bool, rounds: tuple[int, int, int]) -> None:
+    found = Rounds.of(total, m, compiled)
+    assert (found.streams, found.each, found.count) == rounds
+    assert 0 <= found.groups * m * found.count - total < found.streams * m * found.count
 
 
 def test_a_reset_that_does_not_forget_a_wrong_length_is_seen(copy: Path) -> None:

@@ -124,24 +124,6 @@ def test_wrong_arguments() -> None:
         simulation.drive({"valid": 0.5})
 
 
-def test_nets_between_gates_where_only_ports_are_looked_at() -> None:
-    """A carry is an OR of ANDs that nothing else reads."""
-    text = """module top(input a, input b, input c, output y, output z);
-      assign y = (a & b) | (a & c) | (b & c); assign z = a ^ b ^ c; endmodule"""
-    netlist = netlist_of(text, "top", gates=None)
-    whole, ports = netlist.simulator(8), netlist.simulator(8, ports_alone=True)
-    stimuli = {"a": np.arange(8) & 1, "b": np.arange(8) >> 1 & 1, "c": np.arange(8) >> 2}
-    assert all((found == whole.step(stimuli)[name]).all() for name, found in ports.step(stimuli).items())
-    nets = {cell.pins["Y"][0] for cell in netlist.cells}
-    gone = [net for net in nets if netlist.program_of_ports.row[net] == netlist.program_of_ports.size]
-    assert gone and netlist.program.size == netlist.program_of_ports.size + len(gone)
-    assert whole.values(np.array(gone)).shape == (len(gone), 1)
-    with pytest.raises(IndexError):
-        ports.values(np.array(gone))
-    with pytest.raises(ValueError, match="toggles are those of every net"):
-        netlist.simulator(8, ports_alone=True, toggles=Delay.ZERO)
-
-
 def test_what_is_not_initialised_is_random_with_a_seed() -> None:
     text = """module top(input clk, input [1:0] a, output reg [7:0] q, output reg [3:0] k = 5, output [3:0] m);
       reg [3:0] mem [0:3]; assign m = mem[a];
