@@ -150,6 +150,7 @@ def test_lesson_5_truncation_is_a_bias(monkeypatch: pytest.MonkeyPatch) -> None:
         assert abs(floor.backward(dy, floor.forward(x).saved).dx.mean() + 0.5) < 0.06
 
 
+@pytest.mark.slow
 def test_lesson_6_l1_and_l2_train_alike() -> None:
     """In float and at 8 and 6 bits within three points of each other, and of float. At 4 bits this tiny network learns
     half as much, by either (within what a seed changes)."""
@@ -160,6 +161,7 @@ def test_lesson_6_l1_and_l2_train_alike() -> None:
     assert abs(trained("l1", 4).accuracy - trained("l2", 4).accuracy) < 12
 
 
+@pytest.mark.slow
 def test_lesson_6_what_breaks_is_not_the_square() -> None:
     """Narrowed to 3 and to 2 bits, x or the gradient, L1 and L2 lose as much: no width breaks the square alone.
 
