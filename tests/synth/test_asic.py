@@ -120,6 +120,7 @@ def test_opensta_that_fails_is_told() -> None:
         opensta.period_ns("module timed(", "timed", "clk", LIBRARY)
 
 
+@pytest.mark.slow
 @needs_verilator
 def test_verilator_counts_the_same_changes(tmp_path: Path, priced: str) -> None:
     """Switching energy, from the pins in Verilator's SAIF of the same netlist and their capacitances: within 5 %."""

@@ -88,6 +88,7 @@ def test_the_command_prints_every_format(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out == "" and "counter" in (tmp_path / "out.txt").read_text()
 
 
+@pytest.mark.slow
 def test_options_stand_for_the_folder_that_they_would_make(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

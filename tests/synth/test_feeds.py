@@ -29,6 +29,7 @@ def test_chains_in_and_out(bits: int) -> None:
     assert "(placement)" not in placed.breakdown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("norm", "direction", "length"), [("l1", "forward", {"elements": 48}), ("l2", "backward", {"max_elements": 20})]
 )
