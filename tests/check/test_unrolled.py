@@ -367,6 +367,7 @@ def port(proof: StageProof, phase: Any, name: str, draw: int, signed: bool) -> i
     return number(proof, [phase.frames[0][net] for net in proof.block.inputs[name]], draw, signed)
 
 
+@pytest.mark.slow
 def test_where_a_bounded_sum_runs() -> None:
     """The cycles that a bound is claimed of are those of the sum: m * P - n * S in every draw, from either state."""
     plan = Design(Engine("l1", 8, max_elements=13), "forward", 4).plan
@@ -386,6 +387,7 @@ def test_where_a_bounded_sum_runs() -> None:
             assert number(proof, runs, draw, True) == m * p - n * s
 
 
+@pytest.mark.slow
 def test_where_a_bounded_quotient_runs() -> None:
     """Those of q are its own: (m * U - W * S) * R, rounded to 12 bits behind the point, in every draw in which the
     difference is one of any group."""

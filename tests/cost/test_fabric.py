@@ -190,7 +190,7 @@ def test_points_that_are_none(tmp_path: Path) -> None:
 
 
 def test_real_synthesis_is_within_the_worst_error() -> None:
-    """A subset of ``make validate-cost`` that every test run does."""
+    """A subset of ``make validate-cost``."""
     from hwnorm.cost.validation import validate
 
     found = validate(shipped("ecp5"), 0, lambda _: None, count=2)

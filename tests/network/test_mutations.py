@@ -231,6 +231,7 @@ def describe() -> Iterator[tuple[str, bytes]]:
         yield f"h-{name}", content if isinstance(content, bytes) else content.encode()
 
 
+@pytest.mark.slow
 def test_every_broken_file_ends_well(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     expected = []

@@ -6,7 +6,7 @@ come first. Entries that are the same hardware (with one sample or another, say;
 for inference) are run once: what passed is kept in a table under a digest of the Verilog but for its comments, the
 vectors and the bench. After a change only the designs that are another now are run; and a run that was interrupted, or
 is repeated with the same sources, does not even generate what it has seen. Verilator; for one number of bits and lanes
-Icarus, which knows unknown bits. The subset that every test run does is here too.
+Icarus, which knows unknown bits. The subset that `make test-slow` and CI run is here too.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of random groups, stalls and resets; default 1")
     parser.add_argument("--only", default="", metavar="TEXT", help="designs whose name has it, such as l2-one-pass")
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn by the seed")
-    parser.add_argument("--subset", action="store_true", help="those that every test run does")
+    parser.add_argument("--subset", action="store_true", help="those that CI runs")
     parser.add_argument("--passed", type=Path, default=KEPT / "passed.csv", help="what passed before, and now")
     options = parser.parse_args()
     cases = [c for c in (subset() if options.subset else everything()) if options.only in str(c)]

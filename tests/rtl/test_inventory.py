@@ -70,6 +70,7 @@ def whole(modules: dict[str, Counter[str]], top: str) -> Counter[str]:
     return total
 
 
+@pytest.mark.slow
 def test_the_plan_is_what_yosys_finds(tmp_path: Path) -> None:
     wanted = dict(designs())
     for name, design in wanted.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matrix
+import pytest
 
 
 def key_of(norm: str, form: str, direction: str, seed: int = 1) -> str:
@@ -49,6 +50,7 @@ def test_what_passed_is_read_again(tmp_path: Path) -> None:
     assert again.rows == {"d": {"design": "d", "seed": "1", "case": "c", "groups": "2", "elements": "3", "missed": ""}}
 
 
+@pytest.mark.slow
 def test_the_stated_matrix_comes_first() -> None:
     """Default forms at a run-time length: entry, direction, bits, lanes."""
     cases = matrix.everything()

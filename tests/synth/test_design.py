@@ -30,6 +30,7 @@ def folder(path: Path, engine: str, **about: object) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_folder_of_parts_is_several_designs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for part in ("forward", "backward"):
         folder(tmp_path / part, f"l1_{part}")

@@ -190,6 +190,7 @@ def test_wrong_input(verilog: str, top: str, message: str) -> None:
         synthesise(verilog, top, "xilinx")
 
 
+@pytest.mark.slow
 def test_a_design_that_does_not_fit_is_an_answer() -> None:
     nextpnr_or_skip("ice40")
     large = "module top(input clk, input [5999:0] a, output reg [5999:0] y); always @(posedge clk) y <= a; endmodule"
