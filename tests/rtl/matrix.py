@@ -6,7 +6,7 @@ come first. Entries that are the same hardware (with one sample or another, say;
 for inference) are run once: what passed is kept in a table under a digest of the Verilog but for its comments, the
 vectors and the bench. After a change only the designs that are another now are run; and a run that was interrupted, or
 is repeated with the same sources, does not even generate what it has seen. Verilator; for one number of bits and lanes
-Icarus, which knows unknown bits. The subset that `make test-slow` and CI run is here too.
+Icarus, which knows unknown bits. The subset that ``make test-slow`` and CI run is here too.
 """
 
 from __future__ import annotations
