@@ -156,6 +156,8 @@ class Contents:
         self._slices: Words = np.empty((memory.size + 1, memory.width, live.size), live.dtype)
         self._sliced = np.zeros(memory.size + 1, bool)  # words whose slices are what their bytes are, or newer
         self._newer: set[int] = set()  # words whose slices are newer
+        addresses = [*(port.address for port in memory.reads), *(port.address for port in memory.writes)]
+        self._whole = not memory.offset and all(1 << len(nets) <= memory.size for nets in addresses)  # none is outside
         self._reads = [(rows[list(port.address)], port) for port in memory.reads]
         self._writes = [
             ((rows[list(port.address)], rows[list(port.data)], rows[_all_or_each(port.enable)]), port)
@@ -210,8 +212,9 @@ class Contents:
         each = parts[0].astype(np.intp)
         for place in range(1, len(parts)):
             each |= parts[place].astype(np.intp) << (8 * place)
-        each -= self.memory.offset
-        each[(each < 0) | (each >= self.memory.size)] = self.memory.size
+        if not self._whole:
+            each -= self.memory.offset
+            each[(each < 0) | (each >= self.memory.size)] = self.memory.size
         return np.asarray(each)
 
     def _at(self, address: Address) -> Words:
@@ -241,16 +244,21 @@ class Contents:
         if not written.any():
             return None
         at = self._address(address)
-        return Write(at, self._values.take(data, axis=0), written & ~_where_same(at, self.memory.size))
+        if not self._whole:
+            written &= ~_where_same(at, self.memory.size)
+        return Write(at, self._values.take(data, axis=0), written)
 
     def _store(self, write: Write) -> None:
         if isinstance(write.at, int):
             self._slices[write.at] = _merged(self._at(write.at), write.data, write.enable)
             self._newer.add(write.at)
             return
-        places = self._bytes_of(write.at)
-        mask = slices_to_bytes(np.broadcast_to(write.enable, write.data.shape))
-        self._flat[places] = _merged(self._flat[places], slices_to_bytes(write.data), mask)
+        places, data = self._bytes_of(write.at), slices_to_bytes(write.data)
+        if len(write.enable) == 1:
+            there = np.flatnonzero(np.unpackbits(write.enable.view(np.uint8), bitorder="little"))
+            self._flat[places[:, there]] = data[:, there]
+        else:
+            self._flat[places] = _merged(self._flat[places], data, slices_to_bytes(write.enable))
         self._sliced[:] = False
 
 
