@@ -144,7 +144,7 @@ def _results(runner: _Runner, jobs: int) -> Iterator[Round]:
         yield from map(runner.run, range(runner.rounds.count))
         return
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _adopt, (runner,)) as pool:
-        running: deque[Future[Round]] = deque()  # no more than can run: after a failure nobody waits for others
+        running: deque[Future[Round]] = deque()  # no more than can run: a failure waits for these alone
         try:
             for number in range(runner.rounds.count):
                 running.append(pool.submit(_run, number))

@@ -40,7 +40,7 @@ class Driver(Port):
         self.offer = np.zeros(streams, bool)
         self.before = np.zeros(streams, np.int64)  # how many layers, or groups, come before what is offered
         self.moved = True  # to other items than those of which the rest of this is
-        self.left = np.zeros(streams, bool)
+        self.more = np.zeros(streams, bool)
         self.slices: Words | None = None
         self.driven: Bools | None = None  # what was offered when these slices were driven
 
@@ -48,10 +48,10 @@ class Driver(Port):
         """What is offered in this cycle. ``there``: how many items its partner has moved."""
         if self.moved:
             self.moved, self.slices, self.driven = False, None, None
-            self.left = self.at < self.length
+            self.more = self.at < self.length
             if self.queue.after is not None:
                 self.before = self.queue.after[self._items(), self.column % self.queue.after.shape[1]]
-        fresh = self.left & may
+        fresh = self.more & may
         if there is not None and self.queue.after is not None:
             fresh &= there >= self.before
         self.offer = self.held | fresh

@@ -69,7 +69,7 @@ class Program:
     memories: tuple[Memory, ...]
     drivers: dict[int, int]  # net -> cell
     gated: frozenset[int]  # nets of clocks that gates look at
-    times: tuple[tuple[Group | Lookup, ...], ...]  # what may change at time 1, 2, ... when each cell takes one unit
+    times: tuple[tuple[Group | Lookup, ...], ...]  # what may change at time 1, 2, ...; of ports alone none
 
     @property
     def clocks(self) -> frozenset[int]:
@@ -108,8 +108,8 @@ def compile_netlist(netlist: Netlist, ports_alone: bool = False) -> Program:
     row = rows.table(netlist.fresh())
     row[gone] = rows.size
     assert not set(gone).intersection(net for node in nodes for net in node.pins), "somebody reads what is gone"
-    at_time: list[list[int]] = [[] for _ in range(max(levels, default=0))]
-    for index, (low, high) in enumerate(zip(earliest, levels, strict=True)):
+    at_time: list[list[int]] = [[] for _ in range(0 if ports_alone else max(levels, default=0))]
+    for index, (low, high) in enumerate(zip(earliest, levels, strict=True) if at_time else ()):
         for time in range(low, high + 1):
             at_time[time - 1].append(index)
     return Program(
