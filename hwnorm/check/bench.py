@@ -24,13 +24,13 @@ BEYOND = 40  # cycles for which nothing more may come
 @dataclass(frozen=True)
 class Stalls:
     """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
-    ``pauses``: nobody takes beats for so many cycles, then for as many they do: all that is behind fills up.
-    ``begun``: so many cycles of the first pause are over already."""
+    ``pauses``: nobody takes beats for so many cycles, so that all that is behind fills up; then for three times as
+    many they do. ``first``: the cycle at which the first pause begins, no later than so long after another one."""
 
     given: Ints
     taken: Ints
     pauses: Ints
-    begun: Ints
+    first: Ints
 
     @classmethod
     def none(cls) -> Stalls:
@@ -43,7 +43,7 @@ class Stalls:
     @property
     def slowdown(self) -> float:
         """At most so many times the cycles are needed."""
-        return float(np.max((1 + (self.pauses > 0)) / ((1 - self.given) * (1 - self.taken))))
+        return float(np.max((1 + (self.pauses > 0) / 3) / ((1 - self.given) * (1 - self.taken))))
 
 
 @dataclass
@@ -193,6 +193,6 @@ class Bench:
     def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
         ready = self._may(stalls.taken)
         if beats:
-            over = (cycle + stalls.begun) // np.maximum(stalls.pauses, 1) % 2 == 1
-            ready = ready & ((stalls.pauses == 0) | over)
+            since = (cycle - stalls.first) % np.maximum(4 * stalls.pauses, 1)
+            ready = ready & (since >= stalls.pauses)
         return np.broadcast_to(ready, (self.streams,))

@@ -56,7 +56,7 @@ def drawn(
     draw = Draw([], [])
     for block in range(max(streams // TOGETHER, 1)):
         given, taken, pause = pattern = patterns[block % len(patterns)]
-        left = cycles * (1 - max(given, taken)) / (1 + bool(pause))
+        left = cycles * (1 - max(given, taken)) / (1 + bool(pause) / 3)
         batches: list[tuple[list[Batch], int]] = []  # of a stream's groups in turn, and how many these are
         wrong = block % 2 == 1
         first = int(bool(pause))  # batches that are there to fill the design; another length empties it first
@@ -108,12 +108,13 @@ def _of_wrong_length(groups: Groups, design: Design, beats: int) -> Groups:
 
 
 def stalls_of(patterns: Patterns, design: Design) -> Stalls:
-    """Of the longest groups some fill the design from the first on; elsewhere a pause comes to any beat of one."""
+    """A pause begins at once, or, of the longest groups, with any beat of those that come out first."""
     given, taken, kinds = (np.array(part) for part in zip(*patterns, strict=True))
     pauses = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])[kinds.astype(np.int64)]
     spread = np.arange(len(pauses)) % TOGETHER / TOGETHER
-    begun = np.where(kinds == LONG, pauses * spread, 0).astype(np.int64)
-    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses, begun)
+    earliest, latest = _first_pauses(design)
+    first = np.where(kinds == LONG, earliest + spread * (latest - earliest), 0).astype(np.int64)
+    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses, np.minimum(first, 3 * pauses))
 
 
 def pause_of(design: Design, kind: int) -> int:
@@ -135,21 +136,35 @@ def _filling(design: Design, beats: int) -> int:
     return len(plan.stages) + 2 * len(plan.sweeps) + -(-deepest // beats) + 1
 
 
+def _first_pauses(design: Design) -> tuple[int, int]:
+    """The cycles at which pauses of the longest groups begin: from the first beat that comes out on, for two groups."""
+    most = design.plan.shape.max_beats
+    return _comes_out(design, most), _comes_out(design, most) + 2 * max(most, design.plan.min_beats)
+
+
+def _comes_out(design: Design, beats: int) -> int:
+    """The cycle in which the first beat of the first group does."""
+    return design.plan.cycles(1, beats) - beats
+
+
 def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]:
-    """The length and number of groups that fill the design while nobody takes anything; of long ones twice, as the
-    first pause may be half over. They are not all the longest: where these fill a queue to the last place, others stand
-    still with a group half out."""
-    most, lanes = design.engine.max_elements, design.lanes
+    """The length and number of groups that fill the design while nobody takes anything, or of which one more comes than
+    a pause has time for; of long ones those that have come out before, too. They are not all the longest: where these
+    fill a queue to the last place, others stand still with a group half out."""
+    most, lanes, plan = design.engine.max_elements, design.lanes, design.plan
     if design.engine.elements is not None:
         m = most
     elif kind == LONG:
         m = most if rng.random() < 0.5 else int(rng.integers(-(-most // 2), most + 1))
     else:
         m = int(rng.integers(1, min(lanes, most) + 1))
-        if rng.random() < 0.25:  # all come in while nobody takes anything, and the next layer waits
-            inside = min(design.plan.most_groups, pause_of(design, kind) // design.plan.min_beats)
-            return m, max(inside - int(rng.integers(3)), 1)
-    return m, (2 if kind == LONG else 1) * _filling(design, -(-m // lanes))
+    beats = -(-m // lanes)
+    each = max(beats, plan.min_beats)
+    come_in = pause_of(design, kind) // each
+    if design.engine.elements is None and kind == MANY and rng.random() < 0.25:
+        return m, max(min(plan.most_groups, come_in) - int(rng.integers(3)), 1)  # and the next layer waits
+    out = -(-(_first_pauses(design)[1] - _comes_out(design, beats)) // each) if kind == LONG else 0
+    return m, min(_filling(design, beats), come_in + 1) + out
 
 
 def _lengths(design: Design, rng: np.random.Generator) -> Iterator[int]:
