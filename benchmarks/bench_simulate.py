@@ -48,7 +48,7 @@ def row(name: str, elements: int, seconds: float, processor_s: float = 0) -> flo
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--elements", type=int, default=60_000_000, help="by gates and compiled")
+    parser.add_argument("--elements", type=int, default=268_000_000, help="by gates and compiled")
     parser.add_argument("--cocotb-elements", type=int, default=100_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -2,7 +2,7 @@
 
 Where there is a C++ compiler, the engine as C++ (yosys' CXXRTL), one long stream; else gates in NumPy, thousands of
 streams in step. In rounds, each of them from a reset and with data of its own seed, as many at a time as there are
-cores; one by gates takes up to a gigabyte.
+cores; one by gates takes up to 1.2 gigabytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hwnorm.check.rows import batch_of
 from hwnorm.errors import MissingTool, ToolFailed
 
 LOG = logging.getLogger("hwnorm")
-ROUND = 1 << 26  # elements at a time
+ROUND = 1 << 27  # elements at a time
 COMPILED = 1 << 23  # the same, for one stream
 CALL = 1 << 20  # of one call of the reference
 STREAMS = 2048
@@ -77,11 +77,11 @@ class Rounds:
 
     @classmethod
     def of(cls, total: int, m: int, compiled: bool) -> Rounds:
-        """The fewest that have ``total`` elements in groups of m; all alike."""
+        """The fewest that have ``total`` elements in groups of m, but two for two cores; all alike."""
         streams = 1 if compiled else max(min(STREAMS, ROUND // m) // 64, 1) * 64
         most = max(COMPILED // m if compiled else min(ROUND // (m * streams), IN_A_ROW), 1)
         wanted = max(-(-total // (m * streams)), 1)
-        count = -(-wanted // most)
+        count = max(-(-wanted // most), min(wanted, 2))
         return cls(streams, -(-wanted // count), count)
 
     @property

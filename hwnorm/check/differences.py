@@ -13,6 +13,8 @@ from hwnorm.check.queues import Queue, Segment, locate
 from hwnorm.check.rows import Batch
 from hwnorm.errors import ToolFailed
 
+TOGETHER = 64  # items that are compared at a time
+
 
 def compare(
     folder: Folder,
@@ -64,9 +66,15 @@ def differences(queues: Mapping[str, Queue], outcome: Outcome) -> dict[str, Bool
             continue
         assert queue.care is not None
         seen, taken = outcome.seen[name], outcome.taken[name]
-        numbers = np.arange(len(seen))[:, None]
-        differs = (((seen ^ queue.rows) & queue.care) != 0).any(axis=2) & (numbers < np.minimum(taken, queue.length))
-        found[name] = np.concatenate([differs, (taken > queue.length)[None]])
+        differs = np.zeros((len(seen) + 1, seen.shape[1]), bool)
+        for first in range(0, len(seen), TOGETHER):  # what comes between stays small
+            items = slice(first, min(first + TOGETHER, len(seen)))
+            bits = (seen[items] ^ queue.rows[items]) & queue.care[items]
+            if bits.any():
+                looked_at = np.arange(first, items.stop)[:, None] < np.minimum(taken, queue.length)
+                differs[items] = bits.any(axis=2) & looked_at
+        differs[-1] = taken > queue.length
+        found[name] = differs
     return found
 
 
@@ -91,7 +99,7 @@ def _first(
         batch, g, place = locate(queue.layout, sequence, item)
         column = s if queue.rows.shape[1] > 1 else 0
         assert queue.care is not None
-        row, care = queue.rows[item, column], queue.care[item, column]
+        row, care = queue.rows[item, column], queue.care[item, s if queue.care.shape[1] > 1 else 0]
         told = _told(queue.layout, batch, g, place, outcome.seen[name][item, s], row, care)
         line = f", line {batch.groups.first + g + 1} of vectors/groups_in.hex" if _golden(batch) else ""
         where = f"{_where(folder, queue.layout)}, stream {s}{line}"

@@ -19,7 +19,8 @@ Segment = tuple[Batch, int, int]  # groups from the first number to before the s
 
 @dataclass(frozen=True)
 class Queue:
-    """The rows of one port in all streams, (items, streams or 1, bytes): stream s has ``length[s]`` of them."""
+    """The rows of one port in all streams, (items, streams or 1, bytes): stream s has ``length[s]`` of them. So has
+    ``care``, the bits of an output that are promised, with 1 where those are the same in all streams."""
 
     layout: Layout
     rows: Bytes
@@ -37,15 +38,23 @@ def _queue(layout: Layout, sequences: Sequence[Sequence[Segment]]) -> Queue:
     columns = [_column(layout, sequence) for sequence in sequences]
     most = max(len(rows) for rows, _, _ in columns)
     rows = np.zeros((most, len(columns), layout.size), np.uint8)
-    care = None if layout.driven else np.zeros_like(rows)
     after = np.zeros((most, len(columns)), np.int64) if layout.prefix in ("group", "layer") else None
-    for s, (data, mask, before) in enumerate(columns):
+    for s, (data, _, before) in enumerate(columns):
         rows[: len(data), s] = data
-        if care is not None and mask is not None:
-            care[: len(data), s] = mask
         if after is not None:
             after[: len(data), s] = before
+    care = None if layout.driven else _together([mask for _, mask, _ in columns], most)
     return Queue(layout, rows, care, np.array([len(data) for data, _, _ in columns]), after)
+
+
+def _together(masks: Sequence[Bytes | None], most: int) -> Bytes:
+    """Each stream's mask beside the others, or one of them, where they are all the same."""
+    found = [mask for mask in masks if mask is not None]
+    alike = all(np.array_equal(mask, found[0]) for mask in found)
+    care = np.zeros((most, 1 if alike else len(found), found[0].shape[1]), np.uint8)
+    for s, mask in enumerate(found[: care.shape[1]]):
+        care[: len(mask), s] = mask
+    return care
 
 
 def _column(layout: Layout, sequence: Sequence[Segment]) -> tuple[Bytes, Bytes | None, Ints]:

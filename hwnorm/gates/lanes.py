@@ -40,15 +40,22 @@ def mask_of(pattern: int, streams: int) -> Words:
     return np.frombuffer((pattern & ((1 << 64 * count) - 1)).to_bytes(8 * count, "little"), WORD) & live(streams)
 
 
+SWAPS = tuple(
+    (np.array(shift, WORD), np.array(mask, WORD))
+    for shift, mask in ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x00000000F0F0F0F0))
+)
+
+
 def _transpose(blocks: Words) -> None:
     """Byte i, bit j of every word becomes byte j, bit i, in place."""
-    for shift, mask in ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x00000000F0F0F0F0)):
-        swapped = blocks >> np.uint64(shift)
-        swapped ^= blocks
-        swapped &= np.uint64(mask)
-        blocks ^= swapped
-        swapped <<= np.uint64(shift)
-        blocks ^= swapped
+    swapped = np.empty_like(blocks)
+    for shift, mask in SWAPS:
+        np.right_shift(blocks, shift, swapped)
+        np.bitwise_xor(swapped, blocks, swapped)
+        np.bitwise_and(swapped, mask, swapped)
+        np.bitwise_xor(blocks, swapped, blocks)
+        np.left_shift(swapped, shift, swapped)
+        np.bitwise_xor(blocks, swapped, blocks)
 
 
 def slices_to_bytes(slices: Words) -> Bytes:

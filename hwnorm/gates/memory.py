@@ -150,9 +150,8 @@ class Contents:
         self._streams = 64 * live.size
         self._lanes = np.arange(self._streams)
         self._size = -(-memory.width // 8)
-        self._words: Bytes = np.zeros((memory.size + 1, self._size, self._streams), np.uint8)
-        self._flat = self._words.reshape(-1)
-        self._of_byte = (np.arange(self._size) * self._streams)[:, None]
+        self._words: Bytes = np.zeros((memory.size + 1, self._streams, self._size), np.uint8)
+        self._flat = self._words.reshape(-1, self._size)
         self._slices: Words = np.empty((memory.size + 1, memory.width, live.size), live.dtype)
         self._sliced = np.zeros(memory.size + 1, bool)  # words whose slices are what their bytes are, or newer
         self._newer: set[int] = set()  # words whose slices are newer
@@ -171,12 +170,13 @@ class Contents:
         symbols = np.frombuffer(bits.encode(), np.uint8).reshape(memory.size, memory.width)
         initial = np.zeros((memory.size, padded), np.uint8)
         initial[:, : memory.width] = symbols == ord("1")
-        self._words[:-1] = np.packbits(initial, axis=1, bitorder="little")[:, :, None]
+        self._words[:-1] = np.packbits(initial, axis=1, bitorder="little")[:, None]
         if random is not None:
             initial[:, : memory.width] = ~np.isin(symbols, (ord("0"), ord("1")))
             unknown = np.packbits(initial, axis=1, bitorder="little")
             for word in np.flatnonzero(unknown.any(axis=1)):
-                self._words[word] |= random.integers(0, 256, self._words[word].shape, np.uint8) & unknown[word, :, None]
+                drawn = random.integers(0, 256, (self._size, self._streams), np.uint8)
+                self._words[word] |= drawn.T & unknown[word]
         self._sliced[:] = False
         self._newer.clear()
 
@@ -204,8 +204,9 @@ class Contents:
     def _address(self, rows: Ints) -> Address:
         planes = self._values.take(rows, axis=0)
         first = planes[:, 0] & np.uint64(1)
-        uniform = not (((planes ^ (np.uint64(0) - first)[:, None]) & self._live).any())
-        if uniform:
+        same = (np.uint64(0) - first)[:, None]
+        lowest = (planes[0] ^ same[0]) & self._live  # is enough to tell, most of the time
+        if not lowest.any() and not ((planes ^ same) & self._live).any():
             at = sum(int(bit) << place for place, bit in enumerate(first)) - self.memory.offset
             return at if 0 <= at < self.memory.size else self.memory.size
         parts = slices_to_bytes(planes)
@@ -220,22 +221,22 @@ class Contents:
     def _at(self, address: Address) -> Words:
         if isinstance(address, int):
             if not self._sliced[address]:
-                self._slices[address] = bytes_to_slices(self._words[address], self.memory.width)
+                self._slices[address] = bytes_to_slices(self._words[address].T, self.memory.width)
                 self._sliced[address] = True
             return np.asarray(self._slices[address])
-        return bytes_to_slices(self._flat[self._bytes_of(address)], self.memory.width)
+        return bytes_to_slices(self._flat.take(self._places(address), axis=0).T, self.memory.width)
 
-    def _bytes_of(self, address: Ints) -> Ints:
-        """Where the bytes of each stream's own word are."""
+    def _places(self, address: Ints) -> Ints:
+        """Where each stream's own word is."""
         self._catch_up()
-        return np.asarray(address * (self._size * self._streams) + self._lanes + self._of_byte)
+        return np.asarray(address * self._streams + self._lanes)
 
     def _catch_up(self) -> None:
         """Bytes of what was written as slices."""
         newer = sorted(self._newer)
         for start in range(0, len(newer), CAUGHT_UP):
             words = newer[start : start + CAUGHT_UP]
-            self._words[words] = slices_to_bytes(self._slices[words])
+            self._words[words] = slices_to_bytes(self._slices[words]).swapaxes(1, 2)
         self._newer.clear()
 
     def _write(self, address: Ints, data: Ints, enable: Ints) -> Write | None:
@@ -253,12 +254,12 @@ class Contents:
             self._slices[write.at] = _merged(self._at(write.at), write.data, write.enable)
             self._newer.add(write.at)
             return
-        places, data = self._bytes_of(write.at), slices_to_bytes(write.data)
+        places, data = self._places(write.at), slices_to_bytes(write.data).T
         if len(write.enable) == 1:
             there = np.flatnonzero(np.unpackbits(write.enable.view(np.uint8), bitorder="little"))
-            self._flat[places[:, there]] = data[:, there]
+            self._flat[places[there]] = data[there]
         else:
-            self._flat[places] = _merged(self._flat[places], data, slices_to_bytes(write.enable))
+            self._flat[places] = _merged(self._flat.take(places, axis=0), data, slices_to_bytes(write.enable).T)
         self._sliced[:] = False
 
 
