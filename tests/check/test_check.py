@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -426,6 +427,34 @@ def test_bulk_says_that_a_process_was_killed(generated: Path, monkeypatch: pytes
     monkeypatch.setattr("hwnorm.check.bulk.compare", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(ToolFailed, match="a process of the bulk check was killed"):
         bulk(opened(generated), 200_000, lambda done: None, compiler=False)
+
+
+ORPHANS = """
+import json, os, sys, time
+from pathlib import Path
+from hwnorm.check import bulk
+from hwnorm.check.folder import check_manifest
+
+path = Path(sys.argv[1])
+bulk.IN_A_ROW, bulk._cores = 2, lambda: 2
+bulk.compare = lambda *_: (os.write(1, b"here\\n"), time.sleep(120))
+bulk.bulk(check_manifest(path, json.loads((path / "manifest.json").read_text())), 200_000, print, compiler=False)
+"""
+
+
+@several
+def test_processes_of_bulk_do_not_outlive_the_one_that_they_work_for(generated: Path) -> None:
+    """Which cannot tell them when it is killed. While they live, they hold the pipe open."""
+    command = [sys.executable, "-c", ORPHANS, str(generated)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as program:
+        assert program.stdout is not None
+        try:
+            assert [program.stdout.readline() for _ in range(2)] == ["here\n"] * 2
+            os.kill(program.pid, signal.SIGKILL)
+            assert program.communicate(timeout=60) == ("", None)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
