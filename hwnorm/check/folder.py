@@ -61,13 +61,15 @@ class Folder:
 
     def checked(self, found: Netlist) -> Netlist:
         """InputError where its ports are not those that the manifest says."""
-        ports = {**found.inputs, **found.outputs}
         for layout in self.layouts:
-            wanted = {s.signal: s.bits for s in layout.signals}
-            for name, width in {**wanted, f"{layout.prefix}_valid": 1, f"{layout.prefix}_ready": 1}.items():
+            along, against = (found.inputs, found.outputs)[:: 1 if layout.driven else -1]
+            wanted = {s.signal: (along, s.bits) for s in layout.signals}
+            wanted |= {f"{layout.prefix}_valid": (along, 1), f"{layout.prefix}_ready": (against, 1)}
+            for name, (ports, width) in wanted.items():
                 if name not in ports or len(ports[name]) != width:
-                    has = f"{len(ports[name])} bits" if name in ports else "none"
-                    raise InputError(f"{self.name}.v: port {name} has {has}, the manifest says {width} bits; {AGAIN}")
+                    side = "input" if ports is found.inputs else "output"
+                    has = f"has {len(ports[name])} bits" if name in ports else f"is no {side}"
+                    raise InputError(f"{self.name}.v: port {name} {has}, the manifest says {width} bits; {AGAIN}")
         return found
 
     def port(self, driven: bool) -> str:
@@ -100,9 +102,18 @@ class Folder:
 
 
 def check_manifest(folder: Path, about: Mapping[str, Any]) -> Folder:
-    """InputError where it lacks what a bench needs, or where the vectors are not those that it was written with."""
+    """InputError where it lacks what a bench needs or describes no engine, or where the vectors are not those that it
+    was written with."""
     for key, kind in (("streams", list), ("cycles", dict), ("replay", str), ("max_elements", int)):
         if not isinstance(about.get(key), kind):
             raise InputError(f"{folder / 'manifest.json'}: {key!r} is missing; {AGAIN}")
     check_unchanged(folder, about)
-    return Folder(folder, about)
+    found = Folder(folder, about)
+    try:
+        _ = found.design.plan, found.layouts, found.cycles(1, 1)
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as fault:
+        what = f"{type(fault).__name__}: {fault}"
+        raise InputError(f"{folder / 'manifest.json'}: it describes no engine ({what}); {AGAIN}") from None
+    return found

@@ -34,7 +34,7 @@ RESETS = 3  # in the middle of work
 
 def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = CYCLES) -> list[str]:
     """What was covered, a line each; ToolFailed at the first difference."""
-    design, layouts = folder.design, folder.layouts
+    design, layouts, netlist = folder.design, folder.layouts, folder.netlist
     sequences = _golden(folder)
     first = len(sequences)
     held = first + BLOCK
@@ -47,7 +47,7 @@ def check(folder: Folder, seed: int = 0, streams: int = STREAMS, cycles: int = C
     sequences += draw.sequences
     patterns = list(STEADY) * held + list(HELD) * (random - held) + draw.stalls
     stalls = stalls_of(patterns, design)
-    bench = folder.bench(folder.netlist, len(sequences), seed)
+    bench = folder.bench(netlist, len(sequences), seed)
     queues = queues_of(layouts, sequences)
     for outcome in broken_off(folder, bench, sequences, stalls, RESETS):
         compare(folder, sequences, queues, outcome, whole=False)
