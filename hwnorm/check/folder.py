@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from hwnorm.check.ports import Layout, layouts_of
 from hwnorm.check.queues import Segment
 from hwnorm.check.rows import Batch
 from hwnorm.check.vectors import AGAIN
-from hwnorm.errors import InputError
+from hwnorm.errors import InputError, ToolFailed
 from hwnorm.gates import Netlist, netlist_of
 from hwnorm.rtl.design import Design
 
@@ -33,11 +34,14 @@ class Folder:
 
     @cached_property
     def text(self) -> str:
-        path = self.path / "rtl" / f"{self.name}.v"
         try:
-            return path.read_text(encoding="utf-8")
+            return self._verilog.read_text(encoding="utf-8")
         except (OSError, ValueError) as fault:
-            raise InputError(f"{path}: cannot be read: {fault}; {AGAIN}") from None
+            raise InputError(f"{self._verilog}: cannot be read: {fault}; {AGAIN}") from None
+
+    @property
+    def _verilog(self) -> Path:
+        return self.path / "rtl" / f"{self.name}.v"
 
     @cached_property
     def design(self) -> Design:
@@ -52,12 +56,21 @@ class Folder:
     @cached_property
     def netlist(self) -> Netlist:
         """Made as fast as can be."""
-        return self.checked(netlist_of(self.text, self.name, gates=None))
+        return self._made(gates=None)
 
     @cached_property
     def optimised(self) -> Netlist:
         """With little in it that does nothing, and every gate in its instance: to put faults in."""
-        return self.checked(netlist_of(self.text, self.name, by_instance=True))
+        return self._made(by_instance=True)
+
+    def _made(self, **how: Any) -> Netlist:
+        """InputError where yosys cannot read it."""
+        try:
+            return self.checked(netlist_of(self.text, self.name, **how))
+        except ToolFailed as fault:
+            if found := re.search(r"design:(\d+): (?:ERROR: )?(.*)", str(fault)):
+                raise InputError(f"{self._verilog}:{found[1]}: {found[2]}; {AGAIN}") from None
+            raise
 
     def checked(self, found: Netlist) -> Netlist:
         """InputError where its ports are not those that the manifest says."""

@@ -362,6 +362,13 @@ def test_a_manifest_of_something_else(copy: Path, change: Callable[[dict[str, An
         check(opened(copy))
 
 
+def test_verilog_that_cannot_be_read(copy: Path) -> None:
+    path = copy / "rtl" / f"{opened(copy).name}.v"
+    path.write_text(path.read_text().replace("endmodule", "endmodul", 1))
+    with pytest.raises(InputError, match=rf"{path.name}:\d+: syntax error"):
+        check(opened(copy))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("without", ["", pytest.param("pyosys", marks=pytest.mark.long)])
 def test_no_compiler_is_needed(tmp_path: Path, without: str) -> None:
