@@ -30,7 +30,7 @@ from hwnorm.rtl import simulate
 from hwnorm.synth import process
 
 COUNT, SEED = 20, 4
-ELEMENTS = 600  # at random, in the bench
+ELEMENTS = 6000  # at random, in the bench
 CYCLES = 3  # of induction
 SLOWER = 10  # a mutant may take so many times as long as the design; it may run in circles
 DESIGNS = [
