@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,8 +185,18 @@ def test_a_target_without_a_model() -> None:
         characterise.modelled("nexus")
 
 
-def test_points_that_are_none(tmp_path: Path) -> None:
-    (tmp_path / "points.json").write_text("[]", encoding="utf-8")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda points: [],
+        lambda points: points | {"engines": []},
+        lambda points: points | {"engines": [points["engines"][0] | {"totals": None}]},
+    ],
+    ids=["list", "no-engines", "no-totals"],
+)
+def test_points_that_are_none(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    points = json.loads((DEVICES / "osu018.points.json").read_text(encoding="utf-8"))
+    (tmp_path / "points.json").write_text(json.dumps(change(points)), encoding="utf-8")
     with pytest.raises(InputError, match="no points of hwnorm characterize"):
         characterise.again(tmp_path / "points.json")
 
