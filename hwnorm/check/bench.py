@@ -25,7 +25,7 @@ BEYOND = 40  # cycles for which nothing more may come
 class Stalls:
     """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
     ``pauses``: nobody takes beats for so many cycles, so that all that is behind fills up; then for three times as
-    many they do. ``first``: the cycle at which the first pause begins, no later than so long after another one."""
+    many they do. ``first``: the cycle at which the first pause begins, no later than one comes after another."""
 
     given: Ints
     taken: Ints

@@ -108,7 +108,7 @@ def _of_wrong_length(groups: Groups, design: Design, beats: int) -> Groups:
 
 
 def stalls_of(patterns: Patterns, design: Design) -> Stalls:
-    """A pause begins at once, or, of the longest groups, with any beat of those that come out first."""
+    """A pause begins at once, or, of the longest groups, with any beat of the one that comes out first."""
     given, taken, kinds = (np.array(part) for part in zip(*patterns, strict=True))
     pauses = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])[kinds.astype(np.int64)]
     spread = np.arange(len(pauses)) % TOGETHER / TOGETHER
@@ -137,9 +137,10 @@ def _filling(design: Design, beats: int) -> int:
 
 
 def _first_pauses(design: Design) -> tuple[int, int]:
-    """The cycles at which pauses of the longest groups begin: from the first beat that comes out on, for two groups."""
-    most = design.plan.shape.max_beats
-    return _comes_out(design, most), _comes_out(design, most) + 2 * max(most, design.plan.min_beats)
+    """The cycles at which pauses of the longest groups begin: at any beat of the first one that comes out. Short groups
+    follow at a distance, and a pause between them finds the queue as a pause from the first cycle on does."""
+    least, most = _beats(design, LONG)
+    return _comes_out(design, least), _comes_out(design, most) + 2 * most
 
 
 def _comes_out(design: Design, beats: int) -> int:
