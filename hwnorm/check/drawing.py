@@ -137,10 +137,10 @@ def _filling(design: Design, beats: int) -> int:
 
 
 def _first_pauses(design: Design) -> tuple[int, int]:
-    """The cycles at which pauses of the longest groups begin: at any beat of the first one that comes out. Short groups
-    follow at a distance, and a pause between them finds the queue as a pause from the first cycle on does."""
+    """The cycles at which pauses of the longest groups begin: at any beat of the first one that comes out, which other
+    stalls may delay. (Where short groups follow at a distance, a pause between two is as one that begins at once.)"""
     least, most = _beats(design, LONG)
-    return _comes_out(design, least), _comes_out(design, most) + 2 * most
+    return _comes_out(design, least), _comes_out(design, most) + 3 * most
 
 
 def _comes_out(design: Design, beats: int) -> int:
