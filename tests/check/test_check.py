@@ -569,6 +569,18 @@ def test_no_more_groups_are_inside_than_can_be_counted(
     assert max(seen) == reached <= most(made.design.plan) <= reached + 2
 
 
+@pytest.mark.slow
+def test_groups_stand_still_half_out(tmp_path: Path) -> None:
+    """With the next one's operands before the sweep already: one that takes them with every beat takes them too soon."""
+    made = folder(tmp_path / "d", bits=6, lanes=2, max_elements=9)
+    path = made.path / "rtl" / f"{made.name}.v"
+    text = path.read_text()
+    assert text.count(".first(control_3_sweep_first)") == 1
+    path.write_text(text.replace(".first(control_3_sweep_first)", ".first(1'b1)"))
+    with pytest.raises(ToolFailed, match="sweep 3 of 3, port out"):
+        check(opened(made.path))
+
+
 class SeenAtOnce(Block):
     """In the place of a LateSpace: what is promised in this cycle counts already."""
 
