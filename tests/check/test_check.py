@@ -571,7 +571,7 @@ def test_no_more_groups_are_inside_than_can_be_counted(
 
 @pytest.mark.slow
 def test_groups_stand_still_half_out(tmp_path: Path) -> None:
-    """With the next one's operands before the sweep already: one that takes them with every beat takes them too soon."""
+    """With the next one's operands before the sweep already: who takes them with every beat takes them too soon."""
     made = folder(tmp_path / "d", bits=6, lanes=2, max_elements=9)
     path = made.path / "rtl" / f"{made.name}.v"
     text = path.read_text()
