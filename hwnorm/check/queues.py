@@ -43,11 +43,11 @@ def _queue(layout: Layout, sequences: Sequence[Sequence[Segment]]) -> Queue:
         rows[: len(data), s] = data
         if after is not None:
             after[: len(data), s] = before
-    care = None if layout.driven else _together([mask for _, mask, _ in columns], most)
+    care = None if layout.driven else _promised([mask for _, mask, _ in columns], most)
     return Queue(layout, rows, care, np.array([len(data) for data, _, _ in columns]), after)
 
 
-def _together(masks: Sequence[Bytes | None], most: int) -> Bytes:
+def _promised(masks: Sequence[Bytes | None], most: int) -> Bytes:
     """Each stream's mask beside the others, or one of them, where they are all the same."""
     found = [mask for mask in masks if mask is not None]
     alike = all(np.array_equal(mask, found[0]) for mask in found)

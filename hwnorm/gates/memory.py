@@ -205,7 +205,7 @@ class Contents:
         planes = self._values.take(rows, axis=0)
         first = planes[:, 0] & np.uint64(1)
         same = (np.uint64(0) - first)[:, None]
-        lowest = (planes[0] ^ same[0]) & self._live  # is enough to tell, most of the time
+        lowest = (planes[:1] ^ same[:1]) & self._live  # is enough to tell, most of the time
         if not lowest.any() and not ((planes ^ same) & self._live).any():
             at = sum(int(bit) << place for place, bit in enumerate(first)) - self.memory.offset
             return at if 0 <= at < self.memory.size else self.memory.size

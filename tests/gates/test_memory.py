@@ -114,3 +114,15 @@ def test_a_memory_without_a_clock_is_refused() -> None:
     memory["parameters"]["WR_CLK_ENABLE"] = "0"
     with pytest.raises(InputError, match="memory m: write port 0 has no clock, which makes it a latch"):
         Netlist.from_json(design).simulator(1)
+
+
+def test_one_word_needs_no_address() -> None:
+    text = """module top(input clk, input we, input a, input [7:0] d, output [7:0] q);
+      reg [7:0] m [0:1]; assign q = m[a]; always @(posedge clk) if (we) m[a] <= d; endmodule"""
+    design = json.loads(synthesize(text, "top"))
+    memory = next(cell for cell in design["modules"]["top"]["cells"].values() if cell["type"] == "$mem_v2")
+    memory["parameters"].update(ABITS=f"{0:032b}", SIZE=f"{1:032b}", INIT="x" * 8)
+    memory["connections"].update(RD_ADDR=[], WR_ADDR=[])
+    simulation = Netlist.from_json(design).simulator(3)
+    assert (simulation.step({"we": [1, 0, 1], "a": [0, 1, 1], "d": [3, 4, 5]})["q"] == 0).all()
+    assert simulation.step({"we": 0})["q"].tolist() == [3, 0, 5]
