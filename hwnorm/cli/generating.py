@@ -129,10 +129,16 @@ def _gen_hls(options: argparse.Namespace) -> int:
 
 
 def _gen_rtl(options: argparse.Namespace) -> int:
-    from hwnorm.rtl.emit import emit
+    from hwnorm.cost.fabric import predicted
+    from hwnorm.rtl.emit import check, emit
 
     designs = rtl_designs(options)
-    return _generate(options, lambda _, name, command: emit(designs[name], name, command))
+
+    def files(_: str, name: str, command: str) -> dict[str, bytes]:
+        check(designs[name])
+        return emit(designs[name], name, command, predicted(designs[name]))
+
+    return _generate(options, files)
 
 
 def _generate(options: argparse.Namespace, emit: Callable[[str, str, str], dict[str, bytes]]) -> int:

@@ -116,6 +116,15 @@ def _rounded(name: str, value: float) -> float:
     return round(float(value), 1) if name in (CLOCK, ENERGY) else round(float(value))
 
 
+def predicted(design: Design) -> dict[str, Any]:
+    """Of every device that ships with hwnorm: the figures, and in what the design lies outside what was measured."""
+    found = {name: shipped(name).built(design) for name in fabric_names()}
+    return {
+        name: {"outside": built.outside, **{key: figure.to_dict() for key, figure in built.figures.items()}}
+        for name, built in found.items()
+    }
+
+
 @cache
 def fabric_names() -> tuple[str, ...]:
     names = [p.name for p in _folder().iterdir() if p.name.endswith(".json") and not p.name.endswith(POINTS)]

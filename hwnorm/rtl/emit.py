@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -27,8 +28,8 @@ SCRIPTS = ("ecp5", "ice40-up5k")  # targets that a folder brings a script for
 BENCH = ("__init__.py", "bench.py", "streams.py", "tops.py", "vectors.py", "Makefile")
 
 
-def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
-    """Every file of the folder by its name."""
+def emit(design: Design, name: str, command: str, predicted: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+    """Every file of the folder by its name. ``predicted``: what the manifest says that the design costs."""
     check(design)
     block = EngineBlock(design.plan, name)
     vectors = golden(design, block)
@@ -44,7 +45,7 @@ def emit(design: Design, name: str, command: str) -> dict[str, bytes]:
         **_bench(),
         **_scripts(name),
     }
-    about |= _about(design, block)
+    about |= _about(design, block) | ({"predicted": predicted} if predicted else {})
     found["manifest.json"] = manifest.render(about | {"files": sorted([*found, "manifest.json"])})
     return found
 

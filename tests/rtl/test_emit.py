@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from hwnorm.cli import main
+from hwnorm.cost.fabric import fabric_names, shipped
+from hwnorm.engine import Engine
+from hwnorm.rtl.design import Design
 from hwnorm.rtl.simulate import Simulator
 from hwnorm.synth.yosys import find_yosys
 
@@ -59,6 +62,19 @@ def test_tools_take_it(made: Path, simulator: Callable[[str], Simulator]) -> Non
     subprocess.run([tool, "-g2005", "-o", made / "o", plain, axis], check=True)
     tool = simulator("verilator").folder / "verilator"
     subprocess.run([tool, "--lint-only", "-Wall", axis, plain], check=True, capture_output=True)
+
+
+def test_the_manifest_predicts_what_it_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for lanes in (4, 64):
+        assert main(["gen-rtl", "-q", "--norm", "rms", "--lanes", str(lanes), "-o", f"p{lanes}"]) == 0
+        told = json.loads((tmp_path / f"p{lanes}" / "manifest.json").read_text())["predicted"]
+        assert list(told) == list(fabric_names()) and {"lut", "ff", "dsp", "bram", "fmax_mhz"} < told["ecp5"].keys()
+        for name, of_device in told.items():
+            design = Design(Engine("rms", 8, max_elements=1024), "forward", lanes)
+            built = shipped(name).built(design)
+            assert of_device == {"outside": built.outside, **{k: f.to_dict() for k, f in built.figures.items()}}
+        assert any("64 lanes" in what for what in told["ecp5"]["outside"]) is (lanes == 64)
 
 
 def test_the_same_command_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
