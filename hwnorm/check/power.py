@@ -174,7 +174,8 @@ def power(
     if delays[:1] != (Delay.ZERO,) or not clock_mhz > 0:
         raise ValueError(f"delays start with {Delay.ZERO} and the clock is above 0, not {delays} and {clock_mhz}")
     told = told or (lambda *_: None)
-    synthesis = synthesise_asic(folder.text, folder.name, liberty, second_opinion=second_opinion)
+    file = f"{folder.name}.v"
+    synthesis = synthesise_asic(folder.text, folder.name, liberty, file_name=file, second_opinion=second_opinion)
     told(1, 1 + len(delays), "mapped")
     run = _Runs(folder, synthesis, seed, brief)
     parts: dict[Delay, dict[str, PartPower]] = {}

@@ -145,7 +145,7 @@ def _synth_asic(options: argparse.Namespace) -> int:
     found = []
     for design in _designs(options):
         LOG.info("mapping %s to %s", design.top, options.liberty)
-        found.append(synthesise_asic(design.verilog, design.top, options.liberty))
+        found.append(synthesise_asic(design.verilog, design.top, options.liberty, file_name=design.file_name))
     tables = (asic_tables.summary(found), asic_tables.breakdown(found))
     emit_results(options, [one.to_dict() for one in found], tables)
     return 0

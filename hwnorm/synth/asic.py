@@ -10,7 +10,7 @@ from typing import Any
 from hwnorm.gates.timing import Timing, analyse
 from hwnorm.synth import opensta
 from hwnorm.synth.liberty_files import library
-from hwnorm.synth.mapping import TIMED_TOP, Macro, Mapped, map_design, part
+from hwnorm.synth.mapping import DESIGN, TIMED_TOP, Macro, Mapped, map_design, part
 from hwnorm.synth.result import SCHEMA
 
 TARGET = "asic"
@@ -133,13 +133,16 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def synthesise_asic(verilog: str, top: str, liberty: str, *, second_opinion: bool = True) -> AsicSynthesis:
+def synthesise_asic(
+    verilog: str, top: str, liberty: str, *, file_name: str = DESIGN, second_opinion: bool = True
+) -> AsicSynthesis:
     """The module ``top`` of a Verilog text in the cells of a Liberty file (a path, or a name of `liberty_files`).
 
-    ``second_opinion``: asks OpenSTA, where it is installed, how fast the result is.
+    ``file_name`` is the text's, as messages have it. ``second_opinion``: asks OpenSTA, where it is installed, how fast
+    the result is.
     """
     cells, text = library(liberty)
-    mapped = map_design(verilog, top, cells, text)
+    mapped = map_design(verilog, top, cells, text, file_name)
     timing = analyse(mapped.netlist)
     version = opensta.find_opensta() if second_opinion else None
     clocks = [mapped.netlist.net_name(net) for net in mapped.netlist.program.clocks]

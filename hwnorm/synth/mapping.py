@@ -79,7 +79,7 @@ def part(instance: str) -> str:
     return instance.split(".")[0] or TOP_KEY
 
 
-def map_design(verilog: str, top: str, library: Library, liberty: str) -> Mapped:
+def map_design(verilog: str, top: str, library: Library, liberty: str, file_name: str = DESIGN) -> Mapped:
     """``liberty`` is the text that ``library`` was read from. InputError where yosys cannot read the design, or where
     the file lacks what every design needs; kept by content."""
     yosys = find_yosys()
@@ -96,7 +96,7 @@ def map_design(verilog: str, top: str, library: Library, liberty: str) -> Mapped
                 if "No top module found" in str(fault):  # an empty one is none
                     raise InputError(NOTHING.format(top)) from None
                 if DESIGN in str(fault):
-                    raise InputError(str(fault).replace("ERROR: ", "")) from None
+                    raise InputError(str(fault).replace("ERROR: ", "").replace(DESIGN, file_name)) from None
                 raise
             found = {name: _read(folder / name) for name in (HIERARCHY, NETLIST, FOR_TIMING)}
         return json.dumps(found).encode()

@@ -181,8 +181,8 @@ def test_a_library_that_lacks_what_every_design_needs(tmp_path: Path, plain: str
 
 
 def test_verilog_that_is_wrong(priced: str) -> None:
-    with pytest.raises(InputError, match=r"design\.v"):
-        synthesise_asic("module sums(input clk);\n assign x = ;\nendmodule", "sums", priced)
+    with pytest.raises(InputError, match=r"sums\.v:2: syntax error"):
+        synthesise_asic("module sums(input clk);\n assign x = ;\nendmodule", "sums", priced, file_name="sums.v")
     with pytest.raises(InputError, match="maps to nothing"):
         synthesise_asic("module sums(input clk);\nendmodule", "sums", priced)
 
