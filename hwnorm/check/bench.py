@@ -25,7 +25,7 @@ BEYOND = 40  # cycles for which nothing more may come
 class Stalls:
     """How often a port waits though it need not, in each stream (or, of length 1, in all at the same cycles).
     ``pauses``: nobody takes beats for so many cycles, so that all that is behind fills up; then for three times as
-    many they do. ``first``: the cycle at which the first pause begins, no later than one comes after another."""
+    many they do. ``first``: the cycle at which the first pause begins."""
 
     given: Ints
     taken: Ints
@@ -193,6 +193,6 @@ class Bench:
     def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
         ready = self._may(stalls.taken)
         if beats:
-            since = (cycle - stalls.first) % np.maximum(4 * stalls.pauses, 1)
-            ready = ready & (since >= stalls.pauses)
+            since = cycle - stalls.first
+            ready = ready & ((since < 0) | (since % np.maximum(4 * stalls.pauses, 1) >= stalls.pauses))
         return np.broadcast_to(ready, (self.streams,))

@@ -2,7 +2,7 @@
 
 Where there is a C++ compiler, the engine as C++ (yosys' CXXRTL), one long stream; else gates in NumPy, thousands of
 streams in step. In rounds, each of them from a reset and with data of its own seed, as many at a time as there are
-cores; one by gates takes up to 1.2 gigabytes.
+cores; by gates each of these takes up to 1.2 gigabytes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Rounds:
 
     @classmethod
     def of(cls, total: int, m: int, compiled: bool) -> Rounds:
-        """The fewest that have ``total`` elements in groups of m, but two for two cores; all alike."""
+        """The fewest that have ``total`` elements in groups of m, but more than one, for more cores; all alike."""
         streams = 1 if compiled else max(min(STREAMS, ROUND // m) // 64, 1) * 64
         most = max(COMPILED // m if compiled else min(ROUND // (m * streams), IN_A_ROW), 1)
         wanted = max(-(-total // (m * streams)), 1)

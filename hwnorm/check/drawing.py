@@ -108,13 +108,14 @@ def _of_wrong_length(groups: Groups, design: Design, beats: int) -> Groups:
 
 
 def stalls_of(patterns: Patterns, design: Design) -> Stalls:
-    """A pause begins at once, or, of the longest groups, with any beat of the one that comes out first."""
+    """A pause begins at once, or, of the longest groups, with any beat of the one that comes out first. Another one
+    follows where there is more to come; in the check by gates there seldom is."""
     given, taken, kinds = (np.array(part) for part in zip(*patterns, strict=True))
     pauses = np.array([0, pause_of(design, MANY), pause_of(design, LONG)])[kinds.astype(np.int64)]
     spread = np.arange(len(pauses)) % TOGETHER / TOGETHER
     earliest, latest = _first_pauses(design)
     first = np.where(kinds == LONG, earliest + spread * (latest - earliest), 0).astype(np.int64)
-    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses, np.minimum(first, 3 * pauses))
+    return Stalls(given.astype(np.float32), taken.astype(np.float32), pauses, first)
 
 
 def pause_of(design: Design, kind: int) -> int:
@@ -149,9 +150,9 @@ def _comes_out(design: Design, beats: int) -> int:
 
 
 def _run(design: Design, rng: np.random.Generator, kind: int) -> tuple[int, int]:
-    """The length and number of groups that fill the design while nobody takes anything, or of which one more comes than
-    a pause has time for; of long ones those that have come out before, too. They are not all the longest: where these
-    fill a queue to the last place, others stand still with a group half out."""
+    """The length and number of groups that fill the design while nobody takes anything; of long ones those that come
+    out before, too. Where a pause is too short for so many, there is one more than come in it. They are not all the
+    longest: where these fill a queue to the last place, others stand still with a group half out."""
     most, lanes, plan = design.engine.max_elements, design.lanes, design.plan
     if design.engine.elements is not None:
         m = most

@@ -20,6 +20,8 @@ from hwnorm.errors import InputError, ToolFailed
 from hwnorm.gates import Netlist, netlist_of
 from hwnorm.rtl.design import Design
 
+INCOMPLETE = (" not found!", "is not part of the design", "does not have a port named")  # as yosys says it
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -64,12 +66,14 @@ class Folder:
         return self._made(by_instance=True)
 
     def _made(self, **how: Any) -> Netlist:
-        """InputError where yosys cannot read it."""
+        """InputError where yosys cannot read it, or where a part of it is missing."""
         try:
             return self.checked(netlist_of(self.text, self.name, **how))
         except ToolFailed as fault:
-            if found := re.search(r"design:(\d+): (?:ERROR: )?(.*)", str(fault)):
-                raise InputError(f"{self._verilog}:{found[1]}: {found[2]}; {AGAIN}") from None
+            if found := re.search(r"design(:\d+): (?:ERROR:\s*)?(.*)", str(fault)):
+                raise InputError(f"{self._verilog}{found[1]}: {found[2]}; {AGAIN}") from None
+            if any(words in str(fault) for words in INCOMPLETE):
+                raise InputError(f"{self._verilog}: {str(fault).rpartition('ERROR: ')[2]}; {AGAIN}") from None
             raise
 
     def checked(self, found: Netlist) -> Netlist:
@@ -120,13 +124,13 @@ def check_manifest(folder: Path, about: Mapping[str, Any]) -> Folder:
     for key, kind in (("streams", list), ("cycles", dict), ("replay", str), ("max_elements", int)):
         if not isinstance(about.get(key), kind):
             raise InputError(f"{folder / 'manifest.json'}: {key!r} is missing; {AGAIN}")
-    check_unchanged(folder, about)
     found = Folder(folder, about)
     try:
-        _ = found.design.plan, found.layouts, found.cycles(1, 1)
+        check_unchanged(folder, about)
+        _ = found.design.plan, found.layouts, found.cycles(1, 1), found.port(True), found.port(False)
     except InputError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as fault:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
         what = f"{type(fault).__name__}: {fault}"
         raise InputError(f"{folder / 'manifest.json'}: it describes no engine ({what}); {AGAIN}") from None
     return found

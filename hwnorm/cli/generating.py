@@ -135,7 +135,7 @@ def _gen_rtl(options: argparse.Namespace) -> int:
     designs = rtl_designs(options)
 
     def files(_: str, name: str, command: str) -> dict[str, bytes]:
-        check(designs[name])
+        check(designs[name])  # of what cannot be built nothing is predicted
         return emit(designs[name], name, command, predicted(designs[name]))
 
     return _generate(options, files)

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from hwnorm.cli import main
-from hwnorm.cost.fabric import fabric_names, shipped
-from hwnorm.engine import Engine
-from hwnorm.rtl.design import Design
+from hwnorm.cost.fabric import fabric_names
 from hwnorm.rtl.simulate import Simulator
 from hwnorm.synth.yosys import find_yosys
 
@@ -67,14 +65,16 @@ def test_tools_take_it(made: Path, simulator: Callable[[str], Simulator]) -> Non
 def test_the_manifest_predicts_what_it_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for lanes in (4, 64):
-        assert main(["gen-rtl", "-q", "--norm", "rms", "--lanes", str(lanes), "-o", f"p{lanes}"]) == 0
+        assert main(["gen-rtl", "-q", "--norm", "l1", "--lanes", str(lanes), "-o", f"p{lanes}"]) == 0
         told = json.loads((tmp_path / f"p{lanes}" / "manifest.json").read_text())["predicted"]
-        assert list(told) == list(fabric_names()) and {"lut", "ff", "dsp", "bram", "fmax_mhz"} < told["ecp5"].keys()
-        for name, of_device in told.items():
-            design = Design(Engine("rms", 8, max_elements=1024), "forward", lanes)
-            built = shipped(name).built(design)
-            assert of_device == {"outside": built.outside, **{k: f.to_dict() for k, f in built.figures.items()}}
+        assert list(told) == list(fabric_names())
         assert any("64 lanes" in what for what in told["ecp5"]["outside"]) is (lanes == 64)
+        if lanes == 4:  # reports/rtl-ecp5.md: 1113 LUT, 1806 FF, 4 DSP, 3 BRAM, 243 MHz were measured
+            found = {name: told["ecp5"][name] for name in ("lut", "ff", "dsp", "bram", "fmax_mhz")}
+            assert all(figure["origin"] == "FITTED" and figure["error_pct"] < 8 for figure in found.values())
+            assert [found[name]["value"] for name in ("dsp", "bram")] == [4, 3]
+            for name, measured in (("lut", 1113), ("ff", 1806), ("fmax_mhz", 243)):
+                assert found[name]["value"] == pytest.approx(measured, rel=0.15)
 
 
 def test_the_same_command_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
