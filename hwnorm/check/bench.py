@@ -40,6 +40,10 @@ class Stalls:
     def any(self) -> bool:
         return bool(self.given.any() or self.taken.any() or self.pauses.any())
 
+    def pausing(self, cycle: int) -> Bools:
+        since = cycle - self.first
+        return np.asarray((since >= 0) & (since % np.maximum(4 * self.pauses, 1) < self.pauses))
+
     @property
     def slowdown(self) -> float:
         """At most so many times the cycles are needed."""
@@ -193,6 +197,5 @@ class Bench:
     def _ready(self, stalls: Stalls, cycle: int, beats: bool) -> Bools:
         ready = self._may(stalls.taken)
         if beats:
-            since = cycle - stalls.first
-            ready = ready & ((since < 0) | (since % np.maximum(4 * stalls.pauses, 1) >= stalls.pauses))
+            ready = ready & ~stalls.pausing(cycle)
         return np.broadcast_to(ready, (self.streams,))

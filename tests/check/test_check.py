@@ -581,6 +581,19 @@ def test_no_more_groups_are_inside_than_can_be_counted(
     assert max(seen) == reached <= most(made.design.plan) <= reached + 2
 
 
+@pytest.mark.parametrize("most", [9, 1024, 1 << 14])
+def test_first_pauses_begin_while_the_first_group_comes_out(most: int) -> None:
+    """Each stream's at another beat; however long groups are, and however short a pause is against them."""
+    design = Design(Engine("l1", 8, max_elements=most), "forward", 2)
+    stalls = stalls_of(list(PATTERNS[-1:]) * TOGETHER, design)
+    beats = design.plan.shape.max_beats
+    last = design.plan.cycles(1, beats)  # the cycle behind its last beat, where nothing waits
+    assert len(set(stalls.first.tolist())) > TOGETHER // 2
+    assert stalls.first.min() < last < stalls.first.max() < last + 2 * beats
+    pausing = np.array([stalls.pausing(cycle) for cycle in range(stalls.first.max() + 1)])
+    assert (pausing.argmax(axis=0) == stalls.first).all()
+
+
 @pytest.mark.slow
 def test_groups_stand_still_half_out(tmp_path: Path) -> None:
     """With the next one's operands before the sweep already: who takes them with every beat takes them too soon. (Some
