@@ -77,7 +77,7 @@ def _check_ours(path: Path) -> None:
         listed = None
     if listed is None:
         raise InputError(f"{path}: exists and was not made by hwnorm; name another folder with -o")
-    found = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+    found = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_symlink() or not file.is_dir()}
     added = sorted(found - listed)
     if added:
         raise InputError(f"{path}: holds {added[0]}, which hwnorm did not write; name another folder with -o")

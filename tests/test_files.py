@@ -80,6 +80,12 @@ def test_a_folder_takes_the_place_of_one_of_ours_only(tmp_path: Path) -> None:
     (tmp_path / "made" / "notes.txt").write_text("the user's own")
     with pytest.raises(InputError, match=r"holds notes\.txt, which hwnorm did not write"):
         write_folder(tmp_path / "made", mine)
+    (tmp_path / "made" / "notes.txt").unlink()
+    for target in (tmp_path / "theirs", tmp_path / "nothing"):
+        (tmp_path / "made" / "link").symlink_to(target)
+        with pytest.raises(InputError, match="holds link, which hwnorm did not write"):
+            write_folder(tmp_path / "made", mine)
+        (tmp_path / "made" / "link").unlink()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["made", "theirs"]
 
 
