@@ -6,10 +6,10 @@ integer view (``forward``, ``backward``, ``inference``) and the float64 one (``e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cached_property, partial
-from math import ceil, log2, pi, sqrt
+from math import ceil, inf, log2, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from hwnorm.views.int_ref import Call, Program, Value
 
 Floats = npt.NDArray[np.float64]
 MOMENTUM_BITS = range(1, 17)
+OPTIONS = {"E": "eps", "minus_one": "x_frac", "window": "pivot_window"}  # that make a register of a layer too large
 SMALLEST_GAMMA = 0.25  # that dx's natural scale reckons with, where gamma is one an element
 GAUSSIAN = sqrt(pi / 2)  # L1BN Theorem 1: standard deviation over mean absolute deviation
 
@@ -70,24 +71,28 @@ class Engine:
         if form is not None and form not in self.norm.forms:
             raise ValueError(f"norm {norm!r} has no form {form!r}: {did_you_mean(form, self.norm.forms)}")
         self.form = form or next(iter(self.norm.forms), "")
-        if momentum_bits is not None and momentum_bits not in MOMENTUM_BITS:
+        bits, guard, elements, max_elements, x_frac, pivot_window, momentum_bits = map(
+            _unlimited, (bits, guard, elements, max_elements, x_frac, pivot_window, momentum_bits)
+        )
+        if momentum_bits is not None and (type(momentum_bits) is not int or momentum_bits not in MOMENTUM_BITS):
             raise ValueError(f"momentum_bits must be 1 to {MOMENTUM_BITS[-1]}, not {momentum_bits!r}")
         self.momentum_bits = momentum_bits
         self.precision = Precision(bits, guard, reciprocal, momentum_bits=momentum_bits or 0)
         if (elements is None) == (max_elements is None):
             raise ValueError("give either elements (of every group) or max_elements (of the longest)")
         self.elements = elements
-        self.max_elements: int = max_elements if elements is None else elements  # type: ignore[assignment]
+        self.max_elements: int = max_elements if elements is None else elements
         length = "max_elements" if elements is None else "elements"
-        whole_number = isinstance(self.max_elements, int | np.integer) and not isinstance(self.max_elements, bool)
-        if not whole_number or self.max_elements < 1:
+        if type(self.max_elements) is not int or self.max_elements < 1:
             raise ValueError(f"{length} must be a positive integer, not {self.max_elements!r}")
-        for name, whole, least in (("x_frac", x_frac, -64), ("pivot_window", pivot_window, 0)):
-            if isinstance(whole, bool) or not isinstance(whole, int | np.integer) or not least <= whole <= 1 << 24:
-                raise ValueError(f"{name} must be an integer of at least {least}, not {whole!r}")
+        for name, whole, least, most in (("x_frac", x_frac, -64, 64), ("pivot_window", pivot_window, 0, 1 << 24)):
+            if type(whole) is not int or not least <= whole <= most:
+                raise ValueError(f"{name} must be an integer from {least} to {most}, not {whole!r}")
+        if not 0 <= delta < inf:
+            raise ValueError(f"delta must be a finite number, at least 0, not {delta!r}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature!r}")
-        if not eps >= 0 or eps == float("inf"):
+        if not 0 <= eps < inf:
             raise ValueError(f"eps must be a finite number, at least 0, not {eps!r}")
         self.eps, self.x_frac, self.gaussian = eps, x_frac, gaussian
         self.pivot_window, self.temperature, self.delta = pivot_window, temperature, delta
@@ -180,8 +185,13 @@ class Engine:
 
     def registers(self, elements: int | None = None, sampled: int | None = None) -> dict[str, tuple[int, int]]:
         """The registers of a layer with groups of so many elements: name to (integer, fraction bits)."""
-        m = self._length(self.max_elements if elements is None else elements)
-        setting = self.setting(m, m if sampled is None else sampled)
+        m = self._length(self.max_elements if elements is None else _unlimited(elements))
+        if sampled is not None and not (self.norm.sampling and 1 <= sampled <= m):
+            some = (
+                f"1 to {m} elements" if self.norm.sampling else f"nothing: norm {self.norm.name!r} looks at all of them"
+            )
+            raise ValueError(f"sampled must be {some}, not {sampled}")
+        setting = self.setting(m, m if sampled is None else _unlimited(sampled))
         found: dict[str, tuple[int, int]] = {}
         for direction in self.directions:
             for name, node in self.program(direction).graph.layer_registers.items():
@@ -194,8 +204,9 @@ class Engine:
         if node.bound is not None:
             lo, hi = (bound << frac for bound in node.bound(self.precision.bits, self.max_elements))
             if not lo <= v <= hi:
+                option = OPTIONS[node.name]
                 raise ValueError(
-                    f"eps = {self.eps:g} makes register {node.name} {v}, more than the {hi} of the largest deviation"
+                    f"{option} = {getattr(self, option):g} makes register {node.name} {v}, which holds {lo} to {hi}"
                 )
         return v, frac
 
@@ -241,11 +252,7 @@ class Engine:
         inputs |= self._sample(program, stream, sampled)
         if "c0" in program.graph.inputs:
             inputs["c0"] = self._pivot(pivot, len(stream))
-        for name in ("mean", "spread"):
-            node = program.graph.inputs.get(f"running_{name}")
-            if node is not None:
-                held = operands.per_group(name, (running or {}).get(name, 0.0), len(stream))
-                inputs[node.name] = operands.quantised(name, held, self.precision.role(node.role))
+        inputs |= self._running(program, running or {}, len(stream))
         return Call(program, inputs, self._setting_of(stream, inputs))
 
     def backward(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Backward:
@@ -259,14 +266,16 @@ class Engine:
 
     def backward_call(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Call:
         """What ``backward`` computes, not computed yet."""
+        self.graph("backward")  # ValueError where there is none
+        if saved.kind != self._kind:
+            raise ValueError(f"this engine is of {self._kind}, but the forward pass was of {saved.kind}")
+        self._length(saved.setting.m)
         if dx_frac is None:
             dx_frac = self._natural_dx_frac(saved)
         lo, hi = self.precision.dx_frac_range
         if not lo <= dx_frac <= hi:
             raise ValueError(f"dx_frac must be an integer from {lo} to {hi}, not {dx_frac}")
         program = self._backward(dx_frac)
-        if saved.kind != self._kind:
-            raise ValueError(f"this engine is of {self._kind}, but the forward pass was of {saved.kind}")
         stream = operands.stream("dy", dy, self.precision.bits)
         if np.shape(dy) != saved.shape:
             raise ValueError(f"dy has shape {np.shape(dy)}, but x had {saved.shape}")
@@ -299,11 +308,12 @@ class Engine:
         stream = operands.stream("x", x, self.precision.bits)
         inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
         folded = [name for name in program.graph.inputs if name not in inputs]
-        if folded:
-            real = self.folded(len(stream), gamma, beta, mean, deviation)
-            for name in folded:
-                role = self.precision.role(program.graph.inputs[name].role)
-                inputs[name] = operands.quantised(name, real[name], role)
+        if not folded:
+            return Call(program, inputs, self._setting_of(stream, inputs))
+        real = self.folded(len(stream), gamma, beta, mean, deviation, self._as_gain)
+        for name in folded:
+            role = self.precision.role(program.graph.inputs[name].role)
+            inputs[name] = operands.quantised(name, real[name], role)
         return Call(program, inputs, self.setting(stream[0].size))
 
     def folded(
@@ -313,8 +323,10 @@ class Engine:
         beta: npt.ArrayLike,
         mean: npt.ArrayLike | None,
         deviation: npt.ArrayLike | None,
+        held: Callable[[Fraction], Fraction] = lambda scale: scale,
     ) -> dict[str, npt.NDArray[Any]]:
-        """What inference hardware is set up with, exact: scale and shift, or thresholds; shape (groups, 1)."""
+        """What inference hardware is set up with, exact: scale and shift, or thresholds; shape (groups, 1). ``held``:
+        what becomes of the scale in its register, which the shift goes with."""
         if mean is None or (deviation is None and self.norm.name != "mean-only"):
             raise ValueError(f"inference of {self.norm.name!r} needs running statistics: mean= and deviation=")
         gammas, betas = self._held("gamma", gamma, groups), self._held("beta", beta, groups)
@@ -333,7 +345,7 @@ class Engine:
             case "fold-ternary":
                 fold_one = partial(fold.ternary_thresholds, delta=Fraction(self.delta))
             case _:
-                fold_one = fold.scale_and_shift
+                fold_one = partial(fold.scale_and_shift, held=held)
         rows = [
             fold_one(*(Fraction(float(column[g, 0])) for column in (gammas, betas, means, sigmas)))
             for g in range(groups)
@@ -395,6 +407,11 @@ class Engine:
         role = self.precision.role(self._parameter_role(name))
         return operands.quantised(name, operands.per_group(name, values, groups), role).real()
 
+    def _as_gain(self, scale: Fraction) -> Fraction:
+        """As its register holds it."""
+        mantissa, frac = quantise(scale, self.precision.role("gain"))
+        return mantissa * Fraction(2) ** -frac
+
     def _parameter_role(self, name: str) -> str:
         node = self._forward.graph.inputs.get(name) if "forward" in self.directions else None
         return node.role if node else name
@@ -406,6 +423,20 @@ class Engine:
         masks = [name for name, n in program.graph.inputs.items() if mask_symbol(n) is not None]
         return {name: Value(operands.flags(name, sampled, stream[0].size)) for name in masks}
 
+    def _running(self, program: Program, running: Mapping[str, npt.ArrayLike], groups: int) -> dict[str, Value]:
+        names = ("mean", "spread")
+        nodes = {name: node for name in names if (node := program.graph.inputs.get(f"running_{name}")) is not None}
+        for name in running:
+            if name not in nodes:
+                raise ValueError(f"norm {self.norm.name!r} keeps no running {name!r}: {did_you_mean(name, nodes)}")
+        found = {}
+        for name, node in nodes.items():
+            held = operands.per_group(name, running.get(name, 0.0), groups)
+            if name == "spread" and (held < 0).any():
+                raise ValueError(f"running spread must be at least 0, not {held.min():g}")
+            found[node.name] = operands.quantised(name, held, self.precision.role(node.role))
+        return found
+
     def _natural_dx_frac(self, saved: Saved) -> int:
         lo, hi = self.precision.dx_frac_range
         largest = 1.0
@@ -415,6 +446,11 @@ class Engine:
                 # gamma * dy is rounded before it is scaled: a finer dx than this would show it
                 largest *= max(float(np.max(np.abs(saved.values["gamma"].real()))), SMALLEST_GAMMA)
         return min(max(-ceil(log2(largest)), lo), hi) if largest else 0
+
+
+def _unlimited(number: Any) -> Any:
+    """NumPy's integers wrap; Python's own do not. Anything else is for the checks."""
+    return int(number) if isinstance(number, np.integer) else number
 
 
 def _check_used(graph: Graph, norm: str, **given: Any) -> None:

@@ -17,7 +17,7 @@ from hwnorm.ir import Graph, Rate, Setting
 from hwnorm.norms.activation import activated
 from hwnorm.norms.form import Form
 from hwnorm.precision import Fixed
-from hwnorm.results import Backward, Floats, Forward, Saved
+from hwnorm.results import REAL, Backward, Floats, Forward, Saved
 from hwnorm.views import float_ref
 
 if TYPE_CHECKING:
@@ -42,13 +42,15 @@ class Exact:
         """x: real, in its LSB, shaped as for the engine. y is real; gamma and beta too, rounded to their registers."""
         graph = self._graph("forward")
         flat = _flat("x", x)
+        given = {"sampled": sampled, "virtual": virtual}
+        masks = {n: operands.flags(n, flags, flat.shape[1]) for n, flags in given.items() if n in graph.inputs}
         if "mu" in graph.named:
-            # Nothing depends on where a centred norm's x begins; near 0 a sum of products keeps all its digits.
-            flat = flat - np.floor(flat.mean(axis=1, keepdims=True))
+            # Nothing depends on where a centred norm's x begins; near 0 a sum of products keeps all its digits. What a
+            # sample leaves out stands at a rail, which is to stay beyond the sample.
+            picked = flat[:, masks["sampled"][0]] if "sampled" in masks else flat
+            flat = flat - np.floor(picked.mean(axis=1, keepdims=True))
         inputs = {"x": flat, **self._affine(graph, flat, gamma, beta)}
-        for name, flags in (("sampled", sampled), ("virtual", virtual)):
-            if name in graph.inputs:
-                inputs[name] = operands.flags(name, flags, flat.shape[1]).astype(np.float64)
+        inputs |= {name: flags.astype(np.float64) for name, flags in masks.items()}
         counts = [int(inputs[name].sum()) if name in inputs else 0 for name in ("sampled", "virtual")]
         m = flat.shape[1]
         setting = self.engine.setting(m, counts[0] or m, counts[1])
@@ -58,6 +60,8 @@ class Exact:
     def backward(self, dy: npt.ArrayLike, saved: Saved) -> Backward:
         """dy: real. dx is real, in dy's LSB over x's LSB."""
         graph = self._graph("backward")
+        if saved.kind != REAL:
+            raise ValueError(f"exact.backward takes what exact.forward saved, not what the engine did ({saved.kind})")
         inputs = {**saved.values, "dy": _flat("dy", dy)}
         if np.shape(dy) != saved.shape:
             raise ValueError(f"dy has shape {np.shape(dy)}, but x had {saved.shape}")

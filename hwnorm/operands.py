@@ -107,12 +107,15 @@ def quantised(name: str, values: Floats | Any, role: Role) -> Value:
         case Fixed(frac, int(width)) if values.dtype != object:
             fmt = Format(width, frac)
             v = np.floor(values * 2.0**frac + 0.5)
-            if v.min() < fmt.lo or v.max() > fmt.hi:
-                worst = values.flat[np.argmax(np.abs(values))]
+            outside = (v < fmt.lo) | (v > fmt.hi)
+            if outside.any():
+                worst = values[outside][0]
                 least, most = fmt.lo * 2.0**-frac, fmt.hi * 2.0**-frac
                 raise ValueError(
                     f"{name} = {worst:g} is outside {least:g} to {most:g}, what its register ({fmt}) holds"
                 )
+            if integer_dtype(fmt.lo, fmt.hi).kind == "O":
+                return Value(np.array([int(one) for one in v.flat], dtype=object).reshape(v.shape), frac)
             return Value(v.astype(np.int64), frac)
         case Fixed() | Scaled():
             pairs = [quantise(Fraction(value), role) for value in values.flat]

@@ -19,7 +19,9 @@ from hwnorm.ir import Graph, Node, Op
 BITS = range(4, 25)
 GUARD_BITS = range(2, 9)
 HAT_BITS = 5  # of z below y's last bit, and above its point
-ERROR_BOUND_LSB = {2: 1.1, 3: 0.9, 4: 0.7, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
+# Half of y's last bit, three halves of B's, which is 2**-max(2, g - 1) of it, and K's and R's rounding: 2**-g. From five
+# guard bits on a little more, for what was found.
+ERROR_BOUND_LSB = {2: 1.15, 3: 1.0, 4: 0.75, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,9 @@ class Precision:
     momentum_bits: int = 0  # running statistics move by 2**-momentum_bits of the difference
 
     def __post_init__(self) -> None:
-        if self.bits not in BITS:
+        if type(self.bits) is not int or self.bits not in BITS:
             raise ValueError(f"bits must be an integer from {BITS[0]} to {BITS[-1]}, not {self.bits!r}")
-        if self.guard not in GUARD_BITS:
+        if type(self.guard) is not int or self.guard not in GUARD_BITS:
             raise ValueError(f"guard must be an integer from {GUARD_BITS[0]} to {GUARD_BITS[-1]}, not {self.guard!r}")
         if self.reciprocal not in ("restoring", "pwl", "newton"):
             raise ValueError(f"reciprocal must be restoring, pwl or newton, not {self.reciprocal!r}")

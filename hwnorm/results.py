@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hwnorm.ir import Setting
 
 Floats = npt.NDArray[np.float64]
+REAL = "float64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Saved:
     values: dict[str, Any]
     setting: Setting
     shape: tuple[int, ...]
-    kind: str = "float64"  # of which engine, or of none
+    kind: str = REAL  # of which engine, or of none
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ X = np.array([[1, 2, 3, 10], [-5, 0, 5, 7]])
         ({"eps": -1e-5}, "eps must be a finite number, at least 0, not -1e-05"),
         ({"eps": float("nan")}, "eps must be a finite number, at least 0, not nan"),
         ({"eps": float("inf")}, "eps must be a finite number, at least 0, not inf"),
+        ({"bits": 8.0}, "bits must be an integer from 4 to 24, not 8.0"),
+        ({"guard": 4.0}, "guard must be an integer from 2 to 8, not 4.0"),
+        ({"x_frac": 2000}, "x_frac must be an integer from -64 to 64, not 2000"),
+        ({"pivot_window": -1}, "pivot_window must be an integer from 0 to 16777216, not -1"),
+        ({"norm": "fold-ternary", "delta": float("nan")}, "delta must be a finite number, at least 0, not nan"),
     ],
 )
 def test_bad_engine(keywords: dict[str, Any], message: str) -> None:
@@ -94,13 +99,59 @@ def test_bad_gamma_of_a_norm_with_one_for_every_element() -> None:
 
 
 def test_too_long_a_group() -> None:
-    with pytest.raises(ValueError, match="groups must have 1 to 3 elements, not 4"):
+    wrong = pytest.raises(ValueError, match="groups must have 1 to 3 elements, not 4")
+    with wrong:
         Engine("l2", 8, max_elements=3).forward(X)
+    with wrong:  # whose registers are too narrow for what another engine's held
+        Engine("l2", 8, max_elements=3).backward(X, Engine("l2", 8, 4).forward(X).saved)
+    for norm in ("layer", "rms", "instance"):
+        with wrong:
+            Engine(norm, 8, max_elements=3).inference(X)
+
+
+def test_integers_of_numpy_are_no_narrower_than_pythons_own() -> None:
+    given, own = (Engine("l1", kind(16), kind(30000), guard=kind(4), momentum_bits=kind(3)) for kind in (np.int16, int))
+    assert given.formats == own.formats and given.registers() == own.registers(np.int16(30000))
+
+
+def test_what_the_other_view_saved_is_refused() -> None:
+    engine = Engine("l1", 8, 4)
+    with pytest.raises(ValueError, match=r"this engine is of l1, .* but the forward pass was of float64"):
+        engine.backward(X, engine.exact.forward(X).saved)
+    with pytest.raises(ValueError, match=r"exact\.backward takes what exact\.forward saved, not what the engine did"):
+        engine.exact.backward(X, engine.forward(X).saved)
+
+
+def test_the_value_that_does_not_fit_is_named() -> None:
+    with pytest.raises(ValueError, match=r"gamma = 3\.999 is outside -4 to 3\.99219"):
+        Engine("l1", 5, 4).forward(X, [-4.0, 3.999])
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"norm": "srelu", "x_frac": 8}, "x_frac = 8 makes register minus_one -256, which holds -128 to -1"),
+        ({"norm": "l1", "form": "pivot", "pivot_window": 1 << 20}, "pivot_window = .* makes register window 1048576"),
+    ],
+)
+def test_the_option_that_a_register_cannot_hold_is_named(keywords: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Engine(**{"bits": 8, "elements": 4} | keywords).forward(X)
+
+
+def test_registers_of_a_sample() -> None:
+    sampled = Engine("l1-ns", 8, 100)
+    assert sampled.registers(100, 10)["m"][0] == 10
+    for wrong in (0, 101):
+        with pytest.raises(ValueError, match=f"sampled must be 1 to 100 elements, not {wrong}"):
+            sampled.registers(100, wrong)
+    with pytest.raises(ValueError, match="sampled must be nothing: norm 'l1' looks at all of them, not 10"):
+        Engine("l1", 8, 100).registers(100, 10)
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("l1", 1e4), ("l2", 1e7), ("rms", 1e7), ("range", 1e4)])
 def test_epsilon_beyond_the_largest_deviation(norm: str, eps: float) -> None:
-    with pytest.raises(ValueError, match=r"eps = .* makes register E \d+, more than the \d+ of the largest deviation"):
+    with pytest.raises(ValueError, match=r"eps = .* makes register E \d+, which holds 0 to \d+"):
         Engine(norm, 8, 4, eps=eps).forward(X)
 
 

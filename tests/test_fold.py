@@ -40,6 +40,31 @@ def test_scale_and_shift(norm: str, bits: int) -> None:
     np.testing.assert_allclose(real * 2.0**fy, exact.astype(float), rtol=1e-9, atol=1e-6)
 
 
+@pytest.mark.parametrize("norm", FOLDED)
+@pytest.mark.parametrize("bits", [4, 8, 12, 16, 24])
+def test_scale_and_shift_of_a_steep_gain_far_from_zero(norm: str, bits: int) -> None:
+    """The shift goes with the scale as it is held: what its rounding lacks, times the mean, is many LSBs."""
+    rng, groups, fy = np.random.default_rng(bits), 200, truth.y_frac(bits)
+    engine = Engine(norm, bits, 64, eps=0, checked=True)
+    gamma, beta = streams.parameters(rng, groups, bits, 4, fy)
+    mean = rng.choice([-1, 1], groups) * rng.uniform(0.7, 0.85, groups) * 2.0 ** (bits - 1)
+    deviation = np.abs(gamma) * 2.0 ** (fy - bits - 1) * rng.uniform(1.01, 8, groups)
+    x = np.floor(mean).astype(int)[:, None] + np.arange(2)
+    y = engine.inference(x, gamma, beta, mean=mean, deviation=deviation)
+    exact = engine.exact.inference(x, gamma, beta, mean=mean, deviation=deviation) * 2.0**fy
+    assert np.abs(y - np.clip(exact, *streams.rails(bits))).max() <= 0.70
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "range"])
+def test_scale_and_shift_of_a_gain_that_clamps(norm: str) -> None:
+    """Nearly constant: where the gain is less than it should be, y is less far from beta, as in training."""
+    x, engine = np.full((1, 1000), 10), Engine(norm, 8, 1000)
+    x[0, 0] = 11
+    spread = {"l2": x.std(), "l1": np.abs(x - x.mean()).mean() * truth.L1_SCALE, "range": 1 / np.sqrt(2 * np.log(1000))}
+    y = engine.inference(x, mean=x.mean(), deviation=spread[norm])
+    np.testing.assert_array_equal(y, engine.forward(x).y)
+
+
 def test_scale_and_shift_of_a_group_that_never_varied() -> None:
     """A running deviation of 0 without epsilon: the output is beta, as in training."""
     y = Engine("l2", 8, 4, eps=0, checked=True).inference(EVERY_X[None, :4], 1.0, 0.5, mean=3, deviation=0)

@@ -43,6 +43,20 @@ def test_they_do_not_stick_before_they_arrive() -> None:
     assert spread == pytest.approx(spread_of("l1", X[:1])[0], abs=0.05)
 
 
+@pytest.mark.parametrize("bits", [20, 24])
+def test_a_spread_of_more_than_64_bits(bits: int) -> None:
+    """Of l2 at many bits: its register, with the fraction, has up to 80."""
+    engine = Engine("l2", bits, 64, momentum_bits=1, checked=True)
+    x = np.random.default_rng(1).integers(-(1 << (bits - 1)), 1 << (bits - 1), (2, 64))
+    spread = np.zeros(2)
+    for _ in range(30):
+        spread = (
+            engine.forward(x, running={"mean": x.mean(axis=1), "spread": spread}).saved.values["next_spread"].real()
+        )
+        spread = np.asarray(spread, dtype=float)[:, 0]
+    np.testing.assert_allclose(spread, x.var(axis=1), rtol=1e-6)
+
+
 def test_mean_only_keeps_a_mean() -> None:
     saved = Engine("mean-only", 8, 64, momentum_bits=2).forward(X, running={"mean": 0.0}).saved.values
     assert "next_spread" not in saved and "next_mean" in saved
@@ -53,5 +67,11 @@ def test_who_keeps_none_says_so() -> None:
         Engine("rms", 8, 64, momentum_bits=3).forward(X)
     with pytest.raises(ValueError, match="has no use for running here"):
         Engine("l1", 8, 64).forward(X, running={"mean": 0.0})
-    with pytest.raises(ValueError, match="momentum_bits must be 1 to 16, not 0"):
-        Engine("l1", 8, 64, momentum_bits=0)
+    for wrong in (0, 17, 3.0, True):
+        with pytest.raises(ValueError, match=f"momentum_bits must be 1 to 16, not {wrong}"):
+            Engine("l1", 8, 64, momentum_bits=wrong)  # type: ignore[arg-type]
+    keeps = Engine("l1", 8, 64, momentum_bits=3)
+    with pytest.raises(ValueError, match="norm 'l1' keeps no running 'deviation': known: mean, spread"):
+        keeps.forward(X, running={"mean": 0.0, "deviation": 3.0})
+    with pytest.raises(ValueError, match="running spread must be at least 0, not -1"):
+        keeps.forward(X, running={"spread": -1.0})

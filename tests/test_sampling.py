@@ -130,6 +130,17 @@ def test_statistics_are_those_of_the_sample_alone(base: str) -> None:
     assert np.abs(back.dx - np.clip(gain * dy, -128, 127))[:, ~mask].max() <= 0.5
 
 
+@pytest.mark.parametrize("kind", ["ns", "bs", "fs", "vdn"])
+def test_exact_range_of_a_sample_far_from_the_rest(kind: str) -> None:
+    """What is left out stands at a rail, wherever the sample is."""
+    x, sampled = np.full((1, 64), 120), np.arange(64) < 8
+    x[0, :8] = [-128, -127, -126, -125, -124, -123, -122, -120]
+    engine, sample = Engine(f"range-{kind}", 8, 64, eps=0), x[0, :8]
+    sigma = np.ptp(sample) / np.sqrt(2 * np.log(8))
+    exact = engine.exact.forward(x, 0.5, 0, sampled=sampled).y
+    np.testing.assert_allclose(exact[0], 0.5 * (x[0] - sample.mean()) / sigma, rtol=1e-9)
+
+
 def test_q_of_a_sample_saturates_to_its_register() -> None:
     """A nearly constant sample and the rest far away: mean(dy * xhat) is many times the largest dy. The register takes
     its rail, inside its declared bounds (found at 4 bits with a sample of one element in three)."""

@@ -10,6 +10,7 @@ real comparison has it, swaps ``up`` and ``down`` for a negative gamma, and make
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil, floor
 
@@ -47,9 +48,12 @@ TERNARY = Form(inference=two_thresholds)
 # The host's side: registers from running statistics, for one group
 
 
-def scale_and_shift(gamma: Fraction, beta: Fraction, mean: Fraction, sigma: Fraction) -> dict[str, Fraction]:
-    """A deviation of zero marks a group that never varied: the output is beta, as in training."""
-    scale = gamma / sigma if sigma else Fraction(0)
+def scale_and_shift(
+    gamma: Fraction, beta: Fraction, mean: Fraction, sigma: Fraction, held: Callable[[Fraction], Fraction]
+) -> dict[str, Fraction]:
+    """A deviation of zero marks a group that never varied: the output is beta, as in training. ``held`` is what the
+    scale's register makes of it, rounded or clamped; the shift goes with that, so that y at the mean is beta."""
+    scale = held(gamma / sigma if sigma else Fraction(0))
     return {"scale": scale, "shift": beta - scale * mean}
 
 

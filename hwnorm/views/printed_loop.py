@@ -122,9 +122,12 @@ class Loop:
         return lines + [f"{name[n]}s_row[e] = {name[n]}" for n in self.writes]
 
     def _part(self, node: Node) -> str:
-        """The dtype of a sum over one step."""
+        """The dtype of a sum over one step; that of the whole sum where groups are shorter than a step needs it."""
         kind = self.arithmetic.types[node.args[0]]
-        return integer_dtype(STEP * kind.lo, STEP * kind.hi).str[1:].replace("i1", "i4").replace("i2", "i4")
+        found = integer_dtype(STEP * kind.lo, STEP * kind.hi)
+        if found.kind == "O":
+            return self._dtype(node)
+        return found.str[1:].replace("i1", "i4").replace("i2", "i4")
 
     def _dtype(self, node: Node) -> str:
         return self.arithmetic.dtype(node).str[1:]

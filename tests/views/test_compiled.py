@@ -102,6 +102,16 @@ def test_other_widths(norm: str, form: str, bits: int, sweeps: Sweeps) -> None:
     assert (sweeps.left > 0) == (bits == 24 and norm != "l1")
 
 
+@pytest.mark.parametrize(("norm", "m"), [("layer", 64), ("layer-l1", 6)])
+def test_a_group_that_is_shorter_than_a_step(norm: str, m: int) -> None:
+    """What a whole step of the widest products would sum up to has more than 64 bits."""
+    x = np.random.default_rng(0).integers(-(1 << 23), 1 << 23, (2, m))
+    slow, fast = (Engine(norm, 24, m, compiled=compiled) for compiled in (False, True))
+    found = [engine.backward(x, engine.forward(x).saved) for engine in (slow, fast)]
+    np.testing.assert_array_equal(found[0].dx, found[1].dx)
+    np.testing.assert_array_equal(found[0].dgamma, found[1].dgamma)
+
+
 def reversed_axes(v: Ints) -> Ints:
     return np.ascontiguousarray(v.T).T
 
