@@ -19,7 +19,7 @@ from hwnorm.check.vectors import AGAIN
 from hwnorm.errors import InputError, ToolFailed
 from hwnorm.gates import Netlist, netlist_of
 from hwnorm.rtl.design import Design
-from hwnorm.synth.yosys import WRONG_INPUT
+from hwnorm.synth.yosys import wrong_design
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,8 @@ class Folder:
         except ToolFailed as fault:
             if found := re.search(r"design(:\d+): (?:ERROR:\s*)?(.*)", str(fault)):
                 raise InputError(f"{self._verilog}{found[1]}: {found[2]}; {AGAIN}") from None
-            if any(words in str(fault) for words in WRONG_INPUT):
-                what = str(fault).rpartition("ERROR: ")[2].rstrip(".")
-                raise InputError(f"{self._verilog}: {what}; {AGAIN}") from None
+            if told := wrong_design(fault, "design"):
+                raise InputError(f"{self._verilog}: {told.removeprefix('yosys: ').rstrip('.')}; {AGAIN}") from None
             raise
 
     def checked(self, found: Netlist) -> Netlist:

@@ -205,7 +205,7 @@ def again(path: Path) -> Characterisation:
     try:
         points = json.loads(path.read_text(encoding="utf-8"))
         return Characterisation(fit(points), points)
-    except (OSError, AttributeError, LookupError, TypeError, ValueError) as fault:
+    except (OSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
         raise InputError(f"{path}: no points of hwnorm characterize: {fault!r}") from None
 
 

@@ -82,8 +82,12 @@ class Wires:
 
 
 def analyse(netlist: Netlist) -> Timing:
-    """InputError for a combinational loop, and where the netlist has no library."""
+    """InputError for a combinational loop, for a clock both of whose edges store something (a path from one to the
+    other has half a period), and where the netlist has no library."""
     library, wires = library_of(netlist), Wires.of(netlist)
+    edges = [commit.edge for commit in netlist.program.commits]
+    if len({edge.clock for edge in edges}) < len(edges):
+        raise InputError(f"{netlist.name}: registers at both edges of a clock, whose half periods are not timed")
     kinds = {cell.type for cell in netlist.cells if cell.type in library.cells}
     tables = {kind: tables_of(library, kind) for kind in kinds}
     order = _in_order([cell for cell in netlist.cells if cell.type in tables], tables, netlist.name)

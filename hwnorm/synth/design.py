@@ -8,8 +8,11 @@ from pathlib import Path
 
 from hwnorm.errors import InputError, did_you_mean
 
-MODULE = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
+MODULE = re.compile(r"(?:^|;|\*\)|\bendmodule\b)\s*(?:macro)?module\s+\\?(\w+)", re.MULTILINE)
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+INCLUDE = re.compile(rf'{COMMENT.pattern}|`include\s+"([^"\n]*)"', re.DOTALL)
+DATA = re.compile(r"\$readmem[bh]")
+DEEPEST = 20  # file within file
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +23,14 @@ class Design:
 
 
 def design_of(path: Path, top: str | None = None) -> Design:
-    """Of a file; InputError where it is no Verilog, or does not say which module."""
+    """Of a file with what it includes; InputError where it is no Verilog, or does not say which module."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(f"{path}: cannot be read as Verilog: {fault}") from None
-    modules = MODULE.findall(COMMENT.sub("", text))
+    text = _with_included(path)
+    bare = COMMENT.sub("", text)
+    if DATA.search(bare):  # what is kept would not depend on the data
+        raise InputError(f"{path}: $readmem reads another file, which is not followed: assign the words instead")
+    modules = MODULE.findall(bare)
     if not modules:
         raise InputError(f"{path}: has no module: not Verilog")
     wanted = top or (path.stem if path.stem in modules else modules[0] if len(modules) == 1 else None)
@@ -36,3 +39,14 @@ def design_of(path: Path, top: str | None = None) -> Design:
     if wanted not in modules:
         raise InputError(f"{path}: has no module {wanted!r}: {did_you_mean(wanted, modules)}")
     return Design(text, wanted, re.sub(r"[^\w.]", "_", path.name))
+
+
+def _with_included(path: Path, depth: int = 0) -> str:
+    """A name is looked for beside the file that includes it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: cannot be read as Verilog: {fault}") from None
+    if depth > DEEPEST:
+        raise InputError(f"{path}: is included by itself")
+    return INCLUDE.sub(lambda m: m[0] if m[1] is None else _with_included(path.parent / m[1], depth + 1), text)

@@ -26,7 +26,7 @@ from hwnorm.synth.hierarchy import TOP_KEY, by_instance, source_names
 from hwnorm.synth.nextpnr import NETLIST, Nextpnr, find_nextpnr, place
 from hwnorm.synth.result import KINDS, Fmax, Resources, Synthesis
 from hwnorm.synth.targets import Target, find_target
-from hwnorm.synth.yosys import WRONG_INPUT, Yosys, find_yosys
+from hwnorm.synth.yosys import Yosys, find_yosys, wrong_design
 
 Json = dict[str, Any]
 Told = Callable[[int, int, str], None]  # steps done, of how many, what was done
@@ -63,6 +63,8 @@ def synthesise(
         raise ValueError(f"top must be a module's name, not {top!r}")
     if seeds < 0 or (jobs is not None and jobs < 1):
         raise ValueError(f"seeds must be 0 or more and jobs at least 1, not {seeds} and {jobs}")
+    if file_name in wanted.files:  # one of the target's own has that name
+        file_name = f"design_{file_name}"
     job = _Job(verilog, top, wanted, pack and wanted.packs, file_name, find_yosys())
     placer = find_nextpnr(wanted.placer) if wanted.placer and seeds else None
     try:
@@ -159,13 +161,13 @@ def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:
     folder, top, name = job.folder(), job.top, job.file_name
     for file, text in {name: job.verilog, **job.target.files}.items():
         (folder / file).write_text(text, encoding="utf-8")
-    look = [f"read_verilog {name}", f"hierarchy -check -top {top}", "proc", f"write_json {HIERARCHY}"]
+    look = [f"read_verilog {name}", f"hierarchy -top {top}", "proc", f"write_json {HIERARCHY}"]
     script = [*look, "design -reset", f"read_verilog {name}", *job.target.commands(top), f"write_json {NETLIST}"]
     try:
         job.yosys.run("\n".join(script) + "\n", folder)
     except ToolFailed as fault:
-        if any(words in str(fault) for words in WRONG_INPUT):
-            raise InputError(str(fault).replace("ERROR: ", "")) from None
+        if told := wrong_design(fault, name):
+            raise InputError(told) from None
         raise
     names = source_names(_read(folder / HIERARCHY), top)
     design = _read(folder / NETLIST)
@@ -175,11 +177,11 @@ def _synthesise(job: _Job) -> tuple[Json, Callable[..., str | None]]:
     packed = packing.pack(module) if job.pack else Counter[str]()
     feeds = carry_feeds(module) if job.target.feeds else Counter[str]()
     parts = by_instance(module, names, {name: Counter({FEED: number}) for name, number in feeds.items()})
+    if not sum(parts.values(), Counter[str]()):
+        raise InputError(f"{top} synthesises to nothing: are its clock and its outputs among its ports?")
     if job.target.feeds:
         parts.setdefault(TOP_KEY, Counter())[CONSTANT] += CONSTANTS
     total = sum(parts.values(), Counter[str]())
-    if not total:
-        raise InputError(f"{top} synthesises to nothing: are its clock and its outputs among its ports?")
     added = harness.close_ports(module, job.target.harness) if job.target.harness else 0
     if job.target.pins:
         file, text = job.target.pins

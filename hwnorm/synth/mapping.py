@@ -20,7 +20,7 @@ from hwnorm.gates import Cell, Library, Netlist
 from hwnorm.gates.logic import function
 from hwnorm.gates.tables import tables_of
 from hwnorm.synth.hierarchy import TOP_KEY, scopes, source_names
-from hwnorm.synth.yosys import find_yosys
+from hwnorm.synth.yosys import find_yosys, wrong_design
 
 MOST_WORDS = 64  # of a memory that becomes flip-flops
 MEMORY = "$mem_v2"
@@ -95,8 +95,8 @@ def map_design(verilog: str, top: str, library: Library, liberty: str, file_name
             except ToolFailed as fault:
                 if "No top module found" in str(fault):  # an empty one is none
                     raise InputError(NOTHING.format(top)) from None
-                if DESIGN in str(fault):
-                    raise InputError(str(fault).replace("ERROR: ", "").replace(DESIGN, file_name)) from None
+                if told := wrong_design(fault, DESIGN):
+                    raise InputError(told.replace(DESIGN, file_name)) from None
                 raise
             found = {name: _read(folder / name) for name in (HIERARCHY, NETLIST, FOR_TIMING)}
         return json.dumps(found).encode()

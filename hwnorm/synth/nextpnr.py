@@ -98,7 +98,7 @@ def read_report(report: dict[str, Any], seed: int) -> Placement:
     """The slowest clock decides; its own path is the critical one. A design without registers has no frequency."""
     clocks = {name: float(entry["achieved"]) for name, entry in report["fmax"].items()}
     slowest = min(clocks, key=lambda name: clocks[name], default=None)
-    paths = [p for p in report["critical_paths"] if slowest and p["from"].endswith(slowest) and p["from"] == p["to"]]
+    paths = [p for p in report["critical_paths"] if {_clock(p["from"]), _clock(p["to"])} == {slowest}]
     steps = tuple(_step(edge) for edge in paths[0]["path"]) if paths else ()
     utilisation = report["utilization"]
     if not utilisation:
@@ -109,6 +109,11 @@ def read_report(report: dict[str, Any], seed: int) -> Placement:
         {name: int(entry["used"]) for name, entry in utilisation.items() if entry["used"]},
         steps,
     )
+
+
+def _clock(domain: str) -> str:
+    """Of ``posedge clk``."""
+    return domain.split()[-1]
 
 
 def _step(edge: dict[str, Any]) -> Step:

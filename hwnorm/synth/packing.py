@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwnorm.errors import InputError
+from hwnorm.files import write_whole
 from hwnorm.synth import carries
 from hwnorm.synth.netlist import Bit, Cell, Netlist, number, parameter
 
@@ -232,11 +234,18 @@ def _use(nets: Netlist, name: str, control: Control, registers: tuple[str, ...])
 
 def main(file: str, top: str) -> None:
     """``python -m hwnorm.synth.packing NETLIST TOP``: for the scripts of a generated folder."""
-    path = Path(file)
-    design = json.loads(path.read_text(encoding="utf-8"))
-    pack(design["modules"][top])
-    path.write_text(json.dumps(design), encoding="utf-8")
+    try:
+        design = json.loads(Path(file).read_text(encoding="utf-8"))
+        pack(design["modules"][top])
+    except (OSError, ValueError, LookupError, TypeError) as fault:
+        raise InputError(f"{file}: not a netlist of yosys with a module {top}: {fault!r}") from None
+    write_whole(Path(file), json.dumps(design).encode())
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m hwnorm.synth.packing NETLIST TOP")
+    try:
+        main(*sys.argv[1:])
+    except InputError as fault:
+        sys.exit(f"hwnorm: error: {fault}")

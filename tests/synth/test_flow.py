@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from wrong_designs import WRONG
 
 from hwnorm.cache import HOME, code_of
 from hwnorm.errors import InputError, MissingTool, ToolFailed
@@ -188,6 +189,45 @@ def refused(*_: object, **__: object) -> None:
 def test_wrong_input(verilog: str, top: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         synthesise(verilog, top, "xilinx")
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_design_is_the_caller_s(wrong: str) -> None:
+    with pytest.raises(InputError) as fault:
+        synthesise(WRONG[wrong], "top", "ecp5", seeds=0)
+    assert "ERROR" not in str(fault.value)
+
+
+@pytest.mark.parametrize("target", ["ecp5", "xilinx"])
+def test_a_clock_that_is_no_port_leaves_nothing(target: str) -> None:
+    unclocked = "module top(input d, output q); wire clk; reg r; always @(posedge clk) r <= d; assign q = r; endmodule"
+    with pytest.raises(InputError, match="top synthesises to nothing: are its clock and its outputs among its ports"):
+        synthesise(unclocked, "top", target, seeds=0)
+
+
+def test_a_primitive_of_the_target_is_no_missing_module() -> None:
+    carry = "CCU2C #(.INIT0(16'h6666)) u(.CIN(1'b0), .A0(a[0]), .B0(a[1]), .C0(1'b0), .D0(1'b1), .S0(y))"
+    found = synthesise(f"module top(input [1:0] a, output y); {carry}; endmodule", "top", "ecp5", seeds=0)
+    assert found.resources.lut > 0
+
+
+def test_a_file_named_as_one_of_the_target_s_own() -> None:
+    target = find_target("arria10")
+    (own, *_) = target.files
+    assert synthesise(DESIGN, "engine", target, seeds=0, file_name=own) == synthesise(DESIGN, "engine", target, seeds=0)
+
+
+def test_the_critical_path_is_that_of_the_slowest_clock() -> None:
+    """Whose name may be the end of another's; from one of its edges to the other, too."""
+
+    def path(start: str, end: str, cell: str) -> dict[str, object]:
+        ends = {side: {"cell": cell, "port": "Q"} for side in ("from", "to")}
+        return {"from": start, "to": end, "path": [{"type": "logic", "delay": 1.0, **ends}]}
+
+    paths = [path("posedge aclk", "posedge aclk", "fast"), path("posedge clk", "negedge clk", "slow")]
+    clocks = {"aclk": {"achieved": 900.0}, "clk": {"achieved": 90.0}}
+    found = nextpnr.read_report({"fmax": clocks, "critical_paths": paths, "utilization": {"X": {"used": 1}}}, 1)
+    assert (found.fmax_mhz, [step.cell for step in found.path]) == (90.0, ["slow"])
 
 
 @pytest.mark.slow
