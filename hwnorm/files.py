@@ -27,7 +27,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_beside(path))
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -38,6 +38,11 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
+def _beside(path: Path) -> str:
+    """How a neighbour's name begins. File systems limit the bytes of a name, and a character has up to four."""
+    return f".{path.name[:50]}."
+
+
 def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     """A folder with these files, in the place of one that hwnorm made and nobody added to; any other is left alone."""
     try:
@@ -45,7 +50,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         if path.exists():
             _check_ours(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}."))
+        made = Path(tempfile.mkdtemp(dir=path.parent, prefix=_beside(path)))
         new, old = made / "new", made / "old"
         try:
             _fill(new, files)

@@ -19,8 +19,8 @@ from hwnorm.ir import Graph, Node, Op
 BITS = range(4, 25)
 GUARD_BITS = range(2, 9)
 HAT_BITS = 5  # of z below y's last bit, and above its point
-# Half of y's last bit, three halves of B's, which is 2**-max(2, g - 1) of it, and K's and R's rounding: 2**-g. From five
-# guard bits on a little more, for what was found.
+# Half of y's last bit, three halves of B's, which is 2**-max(2, g - 1) of it, and K's and R's rounding: 2**-g. From
+# five guard bits on a little more, for what was found.
 ERROR_BOUND_LSB = {2: 1.15, 3: 1.0, 4: 0.75, 5: 0.65, 6: 0.62, 7: 0.61, 8: 0.6}
 
 

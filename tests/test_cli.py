@@ -226,6 +226,30 @@ def test_output_into_a_folder_that_is_not_there(run: Run) -> None:
     assert line == "none/out: cannot be written: No such file or directory"
 
 
+@pytest.mark.parametrize(("name", "told"), [(b"net-\xff.yaml", r"net-\udcff"), (b"net\n2.yaml", r"net\n2")])
+def test_a_name_that_cannot_be_written_is_escaped(run: Run, name: bytes, told: str) -> None:
+    (run.folder / os.fsdecode(name)).write_text(NETWORK)
+    for form in ("table", "markdown", "csv"):
+        printed = run.done("estimate", os.fsdecode(name), "--format", form)
+        assert printed.startswith(f"{told}: 1 norm") or form == "csv"
+        run.done("estimate", os.fsdecode(name), "--format", form, "-o", os.fsdecode(b"out-\xff"))
+        assert (run.folder / os.fsdecode(b"out-\xff")).read_text() == printed
+
+
+def test_a_terminal_that_has_fewer_characters(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.folder / "netz-ü.yaml").write_text(NETWORK)
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert run.done("estimate", "netz-ü.yaml").startswith("netz-\\xfc: 1 normalization layers")
+    assert run.done("gen-hls", "-o", "ü") == "\\xfc\n"
+
+
+def test_a_folder_whose_name_cannot_be_written(run: Run) -> None:
+    name = os.fsdecode(b"made-\xff")
+    assert run.done("gen-hls", "-o", name) == "made-\\udcff\n"
+    manifest = json.loads((run.folder / name / "manifest.json").read_text())
+    assert manifest["command"] == r"hwnorm gen-hls -o 'made-\udcff'"
+
+
 # --plot
 
 
@@ -235,6 +259,20 @@ def test_plot(run: Run, figure: str) -> None:
     assert text == run.done("estimate", "lenet5")
     assert run.files() == ["figure.svg"]
     assert "<svg" in (run.folder / "figure.svg").read_text()
+
+
+def test_plot_of_what_is_not_built(run: Run) -> None:
+    line = run.fails(1, "estimate", "lenet5", "--norm", "elu", "--accounting", "executed", "--plot", "figure.svg")
+    assert line.startswith("elu: no datapath for training, so no executed cost to plot; ")
+    assert run.files() == []
+
+
+def test_plot_of_a_name_in_characters_that_the_font_lacks(run: Run) -> None:
+    (run.folder / "漢.yaml").write_text(NETWORK)
+    found = run("estimate", "漢.yaml", "--plot", "figure.png")
+    assert found.returncode == 0
+    assert re.fullmatch(r"hwnorm: figure\.png: matplotlib warns: Glyph 28450 [^\n]+\n", found.stderr)
+    assert run("estimate", "漢.yaml", "--plot", "figure.png", "-q").stderr == ""
 
 
 def test_plot_of_an_unknown_ending(run: Run) -> None:
@@ -354,7 +392,8 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 @pytest.mark.may_skip
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_interrupted_by_the_keyboard(run: Run) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_from_outside(run: Run, number: signal.Signals) -> None:
     """A device file that never comes: the process waits, and is interrupted there. (Tests in the background ignore that
     signal, which a process would inherit.)"""
     os.mkfifo(run.folder / "device.yaml")
@@ -369,11 +408,41 @@ def test_interrupted_by_the_keyboard(run: Run) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     writer = os.open(run.folder / "device.yaml", os.O_WRONLY)  # returns once it reads
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
     os.close(writer)
     assert (process.returncode, stderr) == (130, "hwnorm: error: interrupted\n")
     assert run.files() == ["device.yaml"]
+
+
+@pytest.mark.parametrize("module", ["argparse", "logging", "hwnorm.cost.estimate"])
+def test_interrupted_while_it_loads(run: Run, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    finder = f"""
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+"""
+    run.blocker.mkdir()
+    (run.blocker / "sitecustomize.py").write_text(finder)
+    monkeypatch.setattr(
+        run, "environment", lambda _: Run.environment(run, ()) | {"PYTHONPATH": f"{run.blocker}:{ROOT}"}
+    )
+    assert run.fails(130, "estimate", "lenet5") == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("list", "devices"), 0), (("estimate", "gpt2", "--norm", "l2"), 0), (("estimate", "lenet"), 1)],
+)
+def test_messages_have_nowhere_to_go(run: Run, arguments: tuple[str, ...], code: int) -> None:
+    """With stderr closed stdout has what it has else, and nothing of the messages."""
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "hwnorm", *arguments]
+    environment = run.environment()
+    found = subprocess.run(command, cwd=run.folder, env=environment, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert (found.returncode, found.stdout) == (code, run(*arguments).stdout)
 
 
 @pytest.mark.parametrize("arguments", [("list", "devices"), ("--version",), ("estimate", "-h"), ("estimate", "vgg7")])

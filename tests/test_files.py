@@ -61,9 +61,11 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_long_name(tmp_path: Path) -> None:
-    path = tmp_path / ("n" * 250)
-    write_whole(path, b"x")
-    assert path.read_bytes() == b"x"
+    for name in ("n" * 250, "漢" * 83):  # 249 bytes
+        write_whole(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+        write_folder(tmp_path / f"{name[:-1]}.d", {"file": b"y"})
+        assert (tmp_path / f"{name[:-1]}.d" / "file").read_bytes() == b"y"
 
 
 def test_a_folder_takes_the_place_of_one_of_ours_only(tmp_path: Path) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnorm.cli.arguments import Commands, OneLineParser
-from hwnorm.cli.printing import LOG
+from hwnorm.cli.printing import LOG, command_line, say
 from hwnorm.errors import InputError
 
 if TYPE_CHECKING:
@@ -148,7 +146,7 @@ def _generate(options: argparse.Namespace, emit: Callable[[str, str, str], dict[
     from hwnorm.files import write_folder
 
     name, parts, files = _name(options), _parts(options), dict[str, bytes]()
-    command = shlex.join(["hwnorm", *sys.argv[1:]])
+    command = command_line()
     for direction, part in parts.items():
         LOG.info("generating %s", part)
         found = emit(direction, part, command)
@@ -158,5 +156,5 @@ def _generate(options: argparse.Namespace, emit: Callable[[str, str, str], dict[
     target = options.output or Path(name)
     write_folder(target, files)
     if not options.quiet:
-        print(target)
+        say(target)
     return 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnorm.cli.arguments import Commands, above_zero, positive, whole
 from hwnorm.cli.generating import rtl_choices, rtl_designs
-from hwnorm.cli.printing import LOG, emit, emit_results, line, steps
+from hwnorm.cli.printing import LOG, command_line, emit, emit_results, line, steps
 from hwnorm.errors import InputError
 from hwnorm.files import write_whole
 
@@ -184,7 +182,7 @@ def _characterize(options: argparse.Namespace) -> int:
             options.target,
             options.seeds,
             date=date.today().isoformat(),
-            command=shlex.join(["hwnorm", *sys.argv[1:]]),
+            command=command_line(),
             count=options.engines,
             told=line(options),
             jobs=options.jobs,

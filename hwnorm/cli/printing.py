@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from hwnorm.files import write_whole
-from hwnorm.report.table import Table, to_json
+from hwnorm.report.table import Table, encodable, to_json
 
 LOG = logging.getLogger("hwnorm")
 
@@ -18,9 +19,19 @@ def emit(options: argparse.Namespace, text: str) -> None:
     if sys.stderr.isatty() and not options.quiet:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # in the place of what was under way
     if options.output is None:
-        print(text)
+        say(text)
     else:
-        write_whole(options.output, (text + "\n").encode())
+        write_whole(options.output, (text + "\n").encode(errors="backslashreplace"))
+
+
+def say(result: object) -> None:
+    """On stdout, whatever its encoding."""
+    print(encodable(str(result), sys.stdout.encoding))
+
+
+def command_line() -> str:
+    """What was typed, for the files that tell how they were made."""
+    return encodable(shlex.join(["hwnorm", *sys.argv[1:]]), None)
 
 
 def emit_results(options: argparse.Namespace, results: Sequence[dict[str, Any]], tables: Sequence[Table]) -> None:

@@ -19,14 +19,18 @@ Data = NDArray[Any]
 LARGEST = 1 << 14
 _MOST_AXES = 32  # NumPy's limit before version 2
 
-# TensorProto.DataType -> NumPy. Anything else (bfloat16, float8, strings, 4 bits) makes no shapes.
+# TensorProto.DataType -> NumPy; bfloat16 (16), which NumPy lacks, as the float32 that has all of its values. Anything
+# else (float8, strings, 4 bits) makes no shapes.
 TYPES: dict[int, Any] = {
     1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
-    9: np.bool_, 10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64,
+    9: np.bool_, 10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64, 16: np.float32,
 }  # fmt: skip
 
 _FIELDS = {1: "float_data", 2: "int32_data", 3: "int32_data", 4: "int32_data", 5: "int32_data", 6: "int32_data",
-           7: "int64_data", 9: "int32_data", 11: "double_data", 12: "uint64_data", 13: "uint64_data"}  # fmt: skip
+           7: "int64_data", 9: "int32_data", 10: "int32_data", 11: "double_data", 12: "uint64_data",
+           13: "uint64_data", 16: "int32_data"}  # fmt: skip
+
+_FLOAT16, _BFLOAT16 = 10, 16  # whose bits a file holds as integers
 
 
 class NotFoldedError(Exception):
@@ -40,19 +44,23 @@ def tensor_data(tensor: Any) -> Data | None:
     fits = size <= LARGEST and len(tensor.dims) <= _MOST_AXES and all(0 <= one <= LARGEST for one in tensor.dims)
     if kind is None or tensor.data_location == 1 or not fits:
         return None
+    held = np.dtype(np.uint16 if tensor.data_type in (_FLOAT16, _BFLOAT16) else kind)
     if tensor.HasField("raw_data"):
-        flat = np.frombuffer(tensor.raw_data, dtype=np.dtype(kind).newbyteorder("<")) if _whole(tensor, kind) else None
+        if len(tensor.raw_data) != size * held.itemsize:
+            return None
+        flat = np.frombuffer(tensor.raw_data, held.newbyteorder("<")).astype(held)
     else:
-        numbers = getattr(tensor, _FIELDS.get(tensor.data_type, "float_data"))
         try:
-            flat = np.array(numbers, dtype=kind) if tensor.data_type != 10 else None
+            flat = np.array(getattr(tensor, _FIELDS[tensor.data_type]), held)
         except OverflowError:
             return None
-    return flat.astype(kind).reshape(tuple(tensor.dims)) if flat is not None and flat.size == size else None
-
-
-def _whole(tensor: Any, kind: Any) -> bool:
-    return bool(len(tensor.raw_data) == prod(tensor.dims) * np.dtype(kind).itemsize)
+    if flat.size != size:
+        return None
+    if tensor.data_type == _FLOAT16:
+        flat = flat.view(np.float16)
+    elif tensor.data_type == _BFLOAT16:
+        flat = (flat.astype(np.uint32) << 16).view(np.float32)
+    return flat.reshape(tuple(tensor.dims))
 
 
 def fold(node: Node, inputs: Sequence[Data | None]) -> list[Data]:

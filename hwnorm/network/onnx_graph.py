@@ -31,6 +31,7 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     names: Mapping[str, str] = field(repr=False)  # what the names around it are called: its subgraphs read them
+    overload: str = ""  # which of the functions of one name a call means
 
     @property
     def label(self) -> str:
@@ -140,6 +141,7 @@ def _node(
         outputs=tuple(names[value] if value else "" for value in proto.output),
         attributes=attributes,
         names=names,
+        overload=getattr(proto, "overload", ""),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from fractions import Fraction
+from math import floor, prod
 
 from hwnorm.network.onnx_folding import NotFoldedError, slices
 from hwnorm.network.onnx_graph import Node
@@ -155,25 +156,42 @@ def tile(node: Node, inputs: Sequence[Value | None]) -> Shapes:
 
 def resize(node: Node, inputs: Sequence[Value | None]) -> Shapes:
     shape = shape_of(inputs, 0)
+    axes = [axis_of(axis, len(shape)) for axis in node.integers("axes") or range(len(shape))]
+    before = [shape[axis] for axis in axes]
     if len(inputs) > 3 and inputs[3] is not None:
         sizes = numbers_of(node, inputs, "sizes", 3) or []
-        axes = [axis_of(axis, len(shape)) for axis in node.integers("axes") or range(len(shape))]
         if len(sizes) != len(axes):
             raise ValueError(f"{list(shape)} resized to {sizes}")
-        result = list(shape)
-        for axis, size in zip(axes, sizes, strict=True):
-            result[axis] = size
-        return [tuple(result)]
+        policy = node.text("keep_aspect_ratio_policy", "stretch")
+        after = sizes if policy == "stretch" else _in_proportion(before, sizes, policy)
+    else:
+        scales = _scales(node, inputs)
+        if not scales or len(scales) != len(axes) or not all(0 < scale < 1e6 for scale in scales):
+            raise ValueError(f"{list(shape)} scaled by {scales}")
+        after = [int(size * scale) for size, scale in zip(before, scales, strict=True)]
+    result = list(shape)
+    for axis, size in zip(axes, after, strict=True):
+        result[axis] = size
+    return [tuple(result)]
+
+
+def _in_proportion(before: Sequence[int], sizes: Sequence[int], policy: str) -> list[int]:
+    """The largest that is "not_larger" than the sizes, or the smallest that is "not_smaller", halves rounded up."""
+    if 0 in before:
+        raise ValueError(f"{list(before)} resized in proportion to {list(sizes)}")
+    ratios = [Fraction(wanted, size) for wanted, size in zip(sizes, before, strict=True)]
+    ratio = min(ratios) if policy == "not_larger" else max(ratios)
+    return [floor(size * ratio + Fraction(1, 2)) for size in before]
+
+
+def _scales(node: Node, inputs: Sequence[Value | None]) -> list[float] | None:
     position = 2 if node.op == "Resize" and node.version > 10 else 1
     value = inputs[position] if position < len(inputs) else None
-    scales = node.numbers("scales") if value is None else None
-    if value is not None:
-        if value.data is None:
-            raise UnknownShapeError("its scales are computed from data")
-        scales = [float(scale) for scale in value.data.reshape(-1)]
-    if not scales or len(scales) != len(shape) or not all(0 < scale < 1e6 for scale in scales):
-        raise ValueError(f"{list(shape)} scaled by {scales}")
-    return [tuple(int(size * scale) for size, scale in zip(shape, scales, strict=True))]
+    if value is None:
+        return node.numbers("scales")
+    if value.data is None:
+        raise UnknownShapeError("its scales are computed from data")
+    return [float(scale) for scale in value.data.reshape(-1)]
 
 
 def depth_to_space(node: Node, inputs: Sequence[Value | None]) -> Shapes:

@@ -13,13 +13,14 @@ from typing import Literal, cast
 import numpy as np
 
 from hwnorm.errors import InputError
+from hwnorm.network.marks import Found
 from hwnorm.network.model import Layer
 from hwnorm.network.norm_shapes import channel_layer, looks_like_norm, reduced_layer, vector_layer
 from hwnorm.network.onnx_graph import Node
 from hwnorm.network.onnx_program import Program
 from hwnorm.network.onnx_shapes import reduced_axes
 from hwnorm.network.onnx_values import Shape, Value
-from hwnorm.network.pieces import Found, Pieces
+from hwnorm.network.pieces import Pieces
 
 _NOT_COUNTED = ("LRN", "LpNormalization", "Normalizer")
 
@@ -69,7 +70,7 @@ class NormFinder:
             f"{node.label} was not counted: it trains nothing and keeps no statistics"
             for node in self._passed
             if node.inputs[0] not in counted
-        ]
+        ] + self._pieces.warnings()
         self._check_calls()
 
     def _check_known(self, found: Found) -> None:
@@ -120,12 +121,18 @@ class NormFinder:
             return None
         return float(value.data.reshape(-1)[0]) if value.data is not None else float("nan")
 
-    def _trained(self, node: Node, position: int, neutral: float, sizes: tuple[int, ...]) -> bool:
-        """Whether a gamma or beta trains: it is there, and no constant full of ones or zeros in its place."""
+    def _trained(
+        self, node: Node, position: int, neutral: float, sizes: tuple[int, ...], laid_over: Shape | None = None
+    ) -> bool:
+        """Whether a gamma or beta trains: it is there, and no constant full of ones or zeros in its place.
+
+        It has one of the ``sizes``, or fits ``laid_over`` by broadcasting.
+        """
         value = self._value(node.input(position))
         if value is None:
             return False
-        if value.shape is not None and prod(value.shape) not in sizes:
+        broadcasts = laid_over is not None and value.shape is not None and _fits(value.shape, laid_over)
+        if value.shape is not None and prod(value.shape) not in sizes and not broadcasts:
             raise InputError(
                 f"{node.label}: its input {position} has the shape {list(value.shape)}, not {sizes[0]} numbers"
             )
@@ -190,8 +197,8 @@ class NormFinder:
         kind = _VECTOR_KINDS[node.op]
         first = 2 if node.op.startswith("Skip") else 1
         size = (prod(shape[at] for at in axes),)
-        scale = self._trained(node, first, 1.0, size)
-        shift = kind == "layer_norm" and self._trained(node, first + 1, 0.0, size)
+        scale = self._trained(node, first, 1.0, size, shape)
+        shift = kind == "layer_norm" and self._trained(node, first + 1, 0.0, size, shape)
         return vector_layer(node.name, kind, shape, axes, self._batch, scale=scale, shift=shift)
 
     def _piece(self, node: Node) -> None:
@@ -201,19 +208,18 @@ class NormFinder:
         pieces, out, a = self._pieces, node.outputs[0], node.inputs[0]
         b = node.input(1)
         match node.op:
-            case "ReduceMean" | "ReduceL2":
-                value = self._value(a)
-                known = value is not None and value.shape is not None
-                axes = self._axes(node) if known else (-1,)  # of no shape: an error, if it proves to be a norm's
-                if axes:
-                    reduce = pieces.mean if node.op == "ReduceMean" else pieces.length
-                    reduce(out, a, value.shape or () if value is not None else (), axes)
+            case "ReduceMean" | "ReduceSum" | "ReduceL2" | "ReduceSumSquare" | "GlobalAveragePool":
+                self._reduction(node)
             case "Cast" | "Identity" | "Dropout" | "Expand":
                 pieces.same(out, a)
             case "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten":
                 before, after = self._value(a), self._value(out)
                 if before is not None and after is not None and before.shape is not None and after.shape is not None:
                     pieces.reshape(out, before.shape, after.shape, a)
+            case "Abs":
+                pieces.absolute(out, a)
+            case "Neg":
+                pieces.negate(out, a)
             case "Sqrt":
                 pieces.sqrt(out, a)
             case "Reciprocal":
@@ -231,7 +237,35 @@ class NormFinder:
             case "Div" if b:
                 pieces.div(node.name, out, a, b)
 
+    def _reduction(self, node: Node) -> None:
+        pieces, out, a = self._pieces, node.outputs[0], node.inputs[0]
+        value = self._value(a)
+        shape: Shape = ()
+        axes: tuple[int, ...] = (-1,)  # of no shape: an error, if it proves to be a norm's
+        if value is not None and value.shape is not None:
+            shape = value.shape
+            axes = tuple(range(2, len(shape))) if node.op == "GlobalAveragePool" else self._axes(node)
+        if not axes:
+            return
+        match node.op:
+            case "ReduceMean" | "GlobalAveragePool":
+                pieces.mean(out, a, shape, axes)
+            case "ReduceSum":
+                pieces.sum(out, a, shape, axes)
+            case "ReduceL2":
+                pieces.length(out, a, shape, axes)
+            case "ReduceSumSquare":
+                pieces.square((out, "squared"), a)
+                pieces.sum(out, (out, "squared"), shape, axes)
+
     def _axes(self, node: Node) -> tuple[int, ...]:
         if any(value is not None and value.data is None for value in self._program.inputs(node)[1:]):
             return ()
         return reduced_axes(node, self._program.inputs(node))
+
+
+def _fits(shape: Shape, laid_over: Shape) -> bool:
+    """Whether a tensor broadcasts to ``laid_over`` without making it larger."""
+    return len(shape) <= len(laid_over) and all(
+        size in (1, whole) for size, whole in zip(shape[::-1], laid_over[::-1], strict=False)
+    )

@@ -33,6 +33,16 @@ WEIGHTS: dict[str, tuple[int, ...]] = {
     "SkipLayerNormalization": (2, 3, 4), "SkipSimplifiedLayerNormalization": (2, 3), "GroupNorm": (1, 2),
 }  # fmt: skip
 
+_MEANS = ("ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2", "GlobalAveragePool")
+_ROOTS = ("Sqrt", "Pow")
+
+_Function = tuple[str, str, str]  # domain, name, overload
+
+
+def _function(one: Any, name: str) -> _Function:
+    """The key of a function, or of what a node calls; overloads are of IR version 10."""
+    return one.domain, name, getattr(one, "overload", "")
+
 
 @dataclass(slots=True)
 class Program:
@@ -72,7 +82,7 @@ class _Builder:
         self.program = Program(values=dict(inputs))
         self.declared = declared
         self.versions = operator_sets(model.opset_import)
-        self.functions = {(one.domain, one.name): one for one in model.functions}
+        self.functions = {_function(one, one.name): one for one in model.functions}
         self._check_functions(model.graph)
         for name, value in inputs.items():
             if value.stored and value.shape is not None:
@@ -92,16 +102,16 @@ class _Builder:
     def _check_functions(self, graph: Any) -> None:
         """Refuses functions in a ring, and those that would be written out into too many nodes."""
         called = {
-            key: [name for node in one.node if (name := (node.domain, node.op_type)) in self.functions]
+            key: [name for node in one.node if (name := _function(node, node.op_type)) in self.functions]
             for key, one in self.functions.items()
         }
         order = topological(called)
         if len(order) < len(called):
             raise InputError(f"the function {min(called.keys() - set(order))[1]!r} calls itself")
-        sizes: dict[tuple[str, str], int] = {}
+        sizes: dict[_Function, int] = {}
         for key in order:
             sizes[key] = len(self.functions[key].node) + sum(sizes[name] for name in called[key])
-        if sum(sizes.get((node.domain, node.op_type), 1) for node in graph.node) > _MOST_NODES:
+        if sum(sizes.get(_function(node, node.op_type), 1) for node in graph.node) > _MOST_NODES:
             raise InputError(f"the graph has more than {_MOST_NODES} nodes once its functions are written out")
 
     def _initializers(self, graph: Any, names: Any, prefix: str) -> None:
@@ -117,7 +127,7 @@ class _Builder:
 
     def _inlined(self, node: Node) -> list[Node] | None:
         """The nodes that a function's call or an ``If`` stands for; None for a plain operator."""
-        function = self.functions.get((node.domain, node.op))
+        function = self.functions.get(_function(node, node.op))
         if function is not None:
             return self._called(node, function)
         if node.op == "If" and node.standard and len(node.inputs) == 1:
@@ -168,9 +178,9 @@ class _Builder:
             name = str(node.name or node.op_type)
             if looks_like_norm(node.op_type):
                 return name
-            means |= node.op_type == "ReduceMean"
-            root = name if node.op_type == "Sqrt" else root
-            if (node.domain, node.op_type) in self.functions:
+            means |= node.op_type in _MEANS
+            root = name if node.op_type in _ROOTS else root
+            if _function(node, node.op_type) in self.functions:
                 return f"{name} (the function {node.op_type}, not looked into)"
             for inner in (inner for attribute in node.attribute for inner in subgraphs_of(attribute)):
                 found = self._norm_inside(inner)

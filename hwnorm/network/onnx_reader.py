@@ -18,9 +18,10 @@ from hwnorm.network.norm_shapes import check_shape
 from hwnorm.network.onnx_file import read_model
 from hwnorm.network.onnx_graph import Node
 from hwnorm.network.onnx_norms import NormFinder
+from hwnorm.network.onnx_products import macs
 from hwnorm.network.onnx_program import WEIGHTS, Program, build
 from hwnorm.network.onnx_values import Value
-from hwnorm.network.onnx_weights import macs, parameters
+from hwnorm.network.onnx_weights import merged, parameters
 
 _WEIGHT_NAME = re.compile(r"[./](weight|bias|gamma|beta|running_mean|running_var|num_batches_tracked)$")
 
@@ -53,6 +54,7 @@ def _network(path: Path, model: Any, batch: int | None) -> Network:
     inputs = _Inputs(model.graph, batch)
     program = build(model, inputs.values, inputs.declared)
     finder = NormFinder(program, inputs.batch)
+    shared = merged(program, finder.outputs)
     folded = _fused(model.graph) or _folded_away(program, program.readers(), finder.outputs, finder.layers)
     return Network(
         name=path.stem,
@@ -62,7 +64,7 @@ def _network(path: Path, model: Any, batch: int | None) -> Network:
         layers=tuple(finder.layers),
         parameters=parameters(program, _neutral(program, finder)),
         macs=macs(program, inputs.batch),
-        warnings=(*finder.warnings, *([folded] if folded else [])),
+        warnings=(*finder.warnings, *filter(None, (folded, shared))),
     )
 
 

@@ -1,16 +1,18 @@
-"""Trainable numbers and multiply-accumulates of a program.
+"""Trainable numbers of a program.
 
 A stored tensor trains where an operator takes it as weight, bias, gamma or beta, as a table to look up, or adds or
 multiplies it elementwise (learned positions and scales; fixed ones cannot be told from them). Running statistics,
-single numbers, indices, and what is subtracted, divided by or compared with do not.
+single numbers, indices, scales of quantization, and what is subtracted, divided by or compared with do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import prod
 
+import numpy as np
+
 from hwnorm.network.onnx_program import WEIGHTS, Program
-from hwnorm.network.onnx_windows import convolution_macs
 
 _TRAINED: dict[str, tuple[int, ...]] = {
     **WEIGHTS,
@@ -18,6 +20,15 @@ _TRAINED: dict[str, tuple[int, ...]] = {
     "MatMul": (0, 1), "MatMulInteger": (0, 1), "QLinearMatMul": (0, 3), "Gemm": (0, 1, 2), "Gather": (0,),
     "Einsum": (0, 1, 2, 3), "Add": (0, 1), "Mul": (0, 1), "Concat": tuple(range(64)), "Expand": (0,),
     "BiasGelu": (1,), "Attention": (1, 2), "SkipLayerNormalization": (2, 3, 4),
+}  # fmt: skip
+
+# Where an operator has shapes, axes, indices, masks, and the scales and zero points of quantization.
+_SETTINGS: dict[str, tuple[int, ...]] = {
+    "Reshape": (1,), "Expand": (1,), "Tile": (1,), "Squeeze": (1,), "Unsqueeze": (1,), "Split": (1,), "Pad": (1, 3),
+    "Slice": (1, 2, 3, 4), "Resize": (1, 2, 3), "Upsample": (1,), "ConstantOfShape": (0,), "Gather": (1,),
+    "GatherElements": (1,), "GatherND": (1,), "ScatterElements": (1,), "ScatterND": (1,), "TopK": (1,), "CumSum": (1,),
+    "Trilu": (1,), "Where": (0,), "DequantizeLinear": (1, 2), "QuantizeLinear": (1, 2),
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare"), (1,)),
 }  # fmt: skip
 
 _SINGLE = ("PRelu", "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization")
@@ -43,26 +54,29 @@ def parameters(program: Program, neutral: frozenset[str]) -> int | None:
                 counted |= value.stored
             elif not value.stored and node.op in WEIGHTS and name not in neutral:
                 anonymous += size
-    return sum(program.sizes[name] for name in counted) + anonymous
+    return sum(program.sizes[name] for name in counted - _settings(program)) + anonymous
 
 
-def macs(program: Program, batch: int) -> int | None:
-    """Multiply-accumulates of convolutions and matrix products on data, one sample. None: a shape is not known."""
-    total = 0
+def _settings(program: Program) -> set[str]:
+    """What is stored and says how others are used."""
+    read = (node.input(position) for node in program.nodes for position in _SETTINGS.get(node.op, ()))
+    return {one for name in read if name for one in program.values[name].stored or ()}
+
+
+def merged(program: Program, norms: Collection[str]) -> str | None:
+    """A warning where norms (their outputs) read one gamma or beta: PyTorch's newer exporter stores equal tensors once,
+    and those of an untrained network are all ones or zeros."""
+    readers: dict[str, int] = {}
     for node in program.nodes:
-        position = {"QLinearConv": 3, "QLinearMatMul": 3}.get(node.op, 1)
-        kinds = ("Conv", "ConvTranspose", "FusedConv", "ConvInteger", "QLinearConv")
-        products = ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
-        if node.op not in kinds + products or len(node.outputs) < 1:
-            continue
-        x, weight, out = (program.values.get(name) for name in (node.input(0), node.input(position), node.outputs[0]))
-        if out is not None and out.stored is not None:
-            continue
-        if x is None or weight is None or out is None or x.shape is None or weight.shape is None or out.shape is None:
-            return None
-        if node.op in kinds:
-            total += convolution_macs(node, weight.shape, x.shape, out.shape)
-        else:
-            inner = x.shape[-2] if node.op == "Gemm" and node.integer("transA", 0) else x.shape[-1]
-            total += prod(out.shape) * inner
-    return total // batch
+        if node.outputs and node.outputs[0] in norms:
+            for name in {node.input(position) for position in _TRAINED.get(node.op, ())}:
+                value = program.values.get(name)
+                if value is not None and value.stored and (value.data is None or np.unique(value.data).size == 1):
+                    readers[name] = readers.get(name, 0) + 1
+    hidden = sum((times - 1) * prod(program.values[name].shape or ()) for name, times in readers.items())
+    if not hidden:
+        return None
+    return (
+        "several norms read one gamma or beta: if the exporter stored equal ones of an untrained network once, up to "
+        f"{hidden} parameters are not counted; export it trained, or with dynamo=False"
+    )

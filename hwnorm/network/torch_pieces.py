@@ -20,7 +20,8 @@ _WORDS = {
     "rmul": ("mul", True), "radd": ("add", True), "vector_norm": ("norm", False), "clamp_min": ("clamp", False),
     "maximum": ("clamp", False), "clip": ("clamp", False), "reshape_as": ("view", False), "view_as": ("view", False),
     "reshape": ("view", False), "unsqueeze": ("view", False), "squeeze": ("view", False), "flatten": ("view", False),
-    "unflatten": ("view", False), "getitem": ("view", False), "float_power": ("pow", False),
+    "unflatten": ("view", False), "getitem": ("view", False), "float_power": ("pow", False), "absolute": ("abs", False),
+    "negative": ("neg", False),
 }  # fmt: skip
 
 
@@ -31,6 +32,7 @@ def is_renaming(name: str) -> bool:
 
 def feed(
     pieces: Pieces,
+    where: str,
     name: str,
     args: Sequence[Any],
     kwargs: dict[str, Any],
@@ -38,14 +40,12 @@ def feed(
     outs: Sequence[Hashable],
     results: Sequence[Any],
 ) -> None:
-    """``operands`` are the keys of ``args``, ``outs`` those of the tensors among the results."""
+    """``operands`` are the keys of ``args``, ``outs`` those of the tensors among the results; ``where``: the module."""
     if not operands:
         return
     word, swapped = _WORDS.get(_plain(name), (_plain(name), False))
     out, a = outs[0], operands[0]
     b = operands[1] if len(operands) > 1 else None
-    if b is None and "other" in kwargs and isinstance(kwargs["other"], int | float):
-        b = ("number", kwargs["other"])
     if swapped and b is not None:
         a, b = b, a
     if is_renaming(name):
@@ -57,9 +57,12 @@ def feed(
         case "add" if b is not None:
             pieces.add(out, a, b)
         case "mul" if b is not None:
-            pieces.mul("", out, a, b)
+            pieces.mul(where, out, a, b)
         case "div" if b is not None:
-            pieces.div("", out, a, b)
+            pieces.div(where, out, a, b)
+        case "addcmul" if len(operands) > 2 and kwargs.get("value", 1) == 1:
+            pieces.mul(where, (out, "product"), operands[1], operands[2])
+            pieces.add(out, a, (out, "product"))
         case "pow" if len(args) > 1 and isinstance(args[1], int | float):
             pieces.power(out, a, float(args[1]))
         case "square":
@@ -74,8 +77,18 @@ def feed(
             pieces.clamp(out, a)
         case "view":
             pieces.reshape(out, tuple(args[0].shape), tuple(results[0].shape), a)
+        case "abs":
+            pieces.absolute(out, a)
+        case "neg":
+            pieces.negate(out, a)
         case "mean":
             pieces.mean(out, a, tuple(args[0].shape), _axes(args, kwargs, 1))
+        case "sum":
+            pieces.sum(out, a, tuple(args[0].shape), _axes(args, kwargs, 1))
+        case "adaptive_avg_pool1d" | "adaptive_avg_pool2d" | "adaptive_avg_pool3d":
+            axes = tuple(range(args[0].dim())[-int(word[-2]) :])
+            if all(results[0].shape[axis] == 1 for axis in axes):
+                pieces.mean(out, a, tuple(args[0].shape), axes)
         case "var" | "std":
             pieces.variance(out, a, tuple(args[0].shape), _axes(args, kwargs, 1), root=word == "std")
         case "var_mean" | "std_mean":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from math import prod
 from typing import Any
 
@@ -17,6 +17,7 @@ from hwnorm.errors import InputError, MissingTool, did_you_mean
 from hwnorm.network.model import Network
 from hwnorm.network.norm_shapes import looks_like_norm
 
+_REGISTER = "a tensor that the module keeps in a list, a dict or the like must be a buffer (register_buffer)"
 _HOW = "set it where the network is defined, e.g. input_shape = (3, 224, 224), one sample without the batch"
 
 
@@ -40,7 +41,7 @@ def read_torch(spec: str, input_shape: tuple[int, ...] | None, batch: int | None
     place, _, attribute = spec.partition(":")
     if not place or not attribute:
         raise InputError(f"{spec}: a PyTorch network is named package.module:callable")
-    with _current_folder():
+    with _current_folder(), redirect_stdout(sys.stderr):  # what a network prints is no result of ours
         holder = _imported(spec, place)
         target = _attribute(spec, place, holder, attribute)
         module, own = _module(torch, spec, target)
@@ -169,12 +170,15 @@ def _read(torch: Any, spec: str, module: Any, own: bool, shape: tuple[int, ...],
     called: set[int] = set()
     handles = [one.register_forward_pre_hook(lambda inner, _: called.add(id(inner))) for one in module.modules()]
     try:
-        module.eval()
+        _to_inference(module)
         watched = trace(module, _run(torch, module, own, sample), batch)
     except InputError as error:
         raise InputError(f"{spec}: {error}") from None
     except (Exception, SystemExit) as error:
-        raise InputError(f"{spec}: its forward, with an input of {list(sample.shape)}, raised {_line(error)}") from None
+        way_out = f"; {_REGISTER}" if "expected device meta" in str(error) else ""
+        raise InputError(
+            f"{spec}: its forward, with an input of {list(sample.shape)}, raised {_line(error)}{way_out}"
+        ) from None
     finally:
         for handle in handles:
             handle.remove()
@@ -201,13 +205,20 @@ def _read(torch: Any, spec: str, module: Any, own: bool, shape: tuple[int, ...],
     )
 
 
+def _to_inference(module: Any) -> None:
+    try:
+        module.eval()
+    except NotImplementedError:
+        raise InputError("it holds what torch.export made, which cannot be watched; name the original") from None
+
+
 def _run(torch: Any, module: Any, own: bool, sample: Any) -> Callable[[], Any]:
-    """One forward on the meta device; weights of a module that is not ours are replaced meanwhile."""
+    """One forward on the meta device; tensors of a module that is not ours are replaced meanwhile."""
     if own:
         module.to("meta")
 
     def run() -> Any:
-        with torch.device("meta"):
+        with torch.device("meta"), _attributes_on_meta(torch, module):
             if own:
                 return module(sample)
             weights = {name: _on_meta(torch, value) for name, value in module.named_parameters()}
@@ -215,6 +226,24 @@ def _run(torch: Any, module: Any, own: bool, sample: Any) -> Callable[[], Any]:
             return torch.func.functional_call(module, weights, (sample,))
 
     return run
+
+
+@contextmanager
+def _attributes_on_meta(torch: Any, module: Any) -> Iterator[None]:
+    """Tables that a module keeps as plain attributes. Single numbers work with tensors of every device as they are."""
+    kept = [
+        (vars(one), name, value)
+        for one in module.modules()
+        for name, value in vars(one).items()
+        if isinstance(value, torch.Tensor) and value.dim()
+    ]
+    try:
+        for attributes, name, value in kept:
+            attributes[name] = _on_meta(torch, value)
+        yield
+    finally:
+        for attributes, name, value in kept:
+            attributes[name] = value
 
 
 def _on_meta(torch: Any, value: Any) -> Any:

@@ -2,27 +2,31 @@
 
 Every call of a function with tensors passes a ``TorchFunctionMode``, whether a module or the network's own ``forward``
 makes it, so a norm is found by the function that computes it and named by the module around it. Below it a
-``TorchDispatchMode`` counts products, and refuses a norm that no function above it announced (compiled code).
+``TorchDispatchMode`` counts products, and sees what no function above it announced (compiled code): a norm function is
+refused there, all else is observed likewise.
 Meta tensors hold no numbers; all of them are kept until the end, so that an ``id`` names one tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from hwnorm.errors import InputError
+from hwnorm.network.marks import Found
 from hwnorm.network.model import Layer
 from hwnorm.network.norm_shapes import channel_layer, looks_like_norm, vector_layer
-from hwnorm.network.pieces import Found, Pieces
+from hwnorm.network.pieces import Pieces
 from hwnorm.network.torch_pieces import feed, is_renaming
+from hwnorm.network.torch_products import macs
 
 # Norm functions: where each takes its weight and bias, in torch.nn.functional and in torch itself.
 _NORMS = {
@@ -56,9 +60,14 @@ def trace(module: nn.Module, run: Callable[[], Any], batch: int) -> Trace:
         handles.append(inner.register_forward_pre_hook(watcher.entered(path)))
         handles.append(inner.register_forward_hook(watcher.left(path)))
     products = _Products(watcher)
+    handles.append(module.register_forward_pre_hook(products.know))
     try:
         with torch.no_grad(), products, watcher:
             run()
+    except Exception:
+        if products.refused is not None:  # which compiled code wraps into an error of its own
+            raise products.refused from None
+        raise
     finally:
         for handle in handles:
             handle.remove()
@@ -72,6 +81,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         super().__init__()
         self.batch = batch
         self.inside = False  # a norm function is running
+        self.running = False  # any function is: what it calls is its own affair
         self.pieces = Pieces(self._parameter, self._scalar)
         self.found: list[Layer | Found] = []
         self.not_counted: list[tuple[str, Hashable]] = []
@@ -157,33 +167,50 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.running:
+            return func(*args, **kwargs)
+        with self.run():
+            return self._call(func, args, kwargs)
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        before, self.running = self.running, True
+        try:
+            yield
+        finally:
+            self.running = before
+
+    def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
         name = str(getattr(func, "__name__", func))
         if name in _NORMS or name in _NOT_COUNTED:
             return self._norm(func, name, args, kwargs)
         if looks_like_norm(name):
             raise InputError(f"the function {name} looks like a normalization that hwnorm does not know")
-        tensors = [value for value in _flat((args, kwargs)) if isinstance(value, torch.Tensor)]
-        keys = [self.key(value) for value in tensors]
         out = func(*args, **kwargs)
-        if not isinstance(out, torch.Tensor | tuple | list) or name in ("__set__", "size", "shape"):
-            return out
-        results = [value for value in _flat(out) if isinstance(value, torch.Tensor)]
+        if isinstance(out, torch.Tensor | tuple | list) and name not in ("__set__", "size", "shape"):
+            self.observe(name, args, kwargs, out)
+        return out
+
+    def observe(self, name: str, args: Any, kwargs: Any, out: Any) -> None:
+        """Takes note of what a plain function made."""
+        tensors, results = _tensors((args, kwargs)), _tensors(out)
         if not results or not tensors:
-            return out
-        if all(self._is_stored(key) for key in keys):
+            return
+        if all(self._is_stored(self.key(value)) for value in tensors):
             self._stored |= {self.key(value) for value in results}
-            return out
+            return
         in_place = any(out is value for value in tensors)
         if in_place and is_renaming(name):
-            return out
+            return
+        args = (*args, *(kwargs[word] for word in ("input", "other", "exponent") if word in kwargs))
         operands = [self.key(value) for value in args]
         outs = [self._changed(out)] if in_place else [self.key(value) for value in results]
         before = len(self.pieces.found)
-        feed(self.pieces, name, args, kwargs, operands, outs, results)
+        where = self._path[-1] if self._path else ""
+        feed(self.pieces, where or name, name, args, kwargs, operands, outs, results)
         for norm in self.pieces.found[before:]:
             norm.name = self._name("norm")
             self.found.append(norm)
-        return out
 
     def _norm(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         x = args[0] if args else kwargs["input"]
@@ -194,7 +221,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         finally:
             self.inside = False
         if self._is_stored(source):  # weights that are normalized before they are used
-            self._stored |= {self.key(value) for value in _flat(out) if isinstance(value, torch.Tensor)}
+            self._stored |= {self.key(value) for value in _tensors(out)}
             return out
         if name in _NOT_COUNTED:
             self.not_counted.append((self._name(name), source))
@@ -233,7 +260,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             for name, source in self.not_counted
             if source not in counted
         ]
-        return Trace(layers, warnings)
+        return Trace(layers, warnings + self.pieces.warnings())
 
 
 def _flat(value: Any) -> list[Any]:
@@ -244,37 +271,58 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
+def _tensors(value: Any) -> list[Any]:
+    return [one for one in _flat(value) if isinstance(one, torch.Tensor)]
+
+
 def _argument(args: Sequence[Any], kwargs: dict[str, Any], position: int, name: str, default: Any) -> Any:
     return args[position] if position < len(args) else kwargs.get(name, default)
 
 
 class _Products(TorchDispatchMode):  # type: ignore[misc]
-    """Counts the multiply-accumulates of convolutions and matrix products, of all samples together."""
+    """Counts the multiply-accumulates of convolutions and matrix products, of all samples together.
+
+    Products of weights with weights (a spectral norm, a table of places) are none of a sample's, and not counted.
+    """
 
     def __init__(self, watcher: _Watcher) -> None:
         super().__init__()
         self.macs = 0
+        self.refused: InputError | None = None
         self._watcher = watcher
+        self._stored = WeakTensorKeyDictionary()  # a set: weights, and what is made of them alone
+
+    def know(self, module: nn.Module, _args: Any) -> None:
+        for weight in (*module.parameters(), *module.buffers()):
+            self._stored[weight] = None
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        announced = self._watcher.running
+        with self._watcher.run():
+            out = func(*args, **kwargs)
         name = func.overloadpacket.__name__
         fused = name == "_transformer_encoder_layer_fwd"
         if (fused or (looks_like_norm(name) and name.endswith(_FUSED))) and not self._watcher.inside:
-            raise InputError(f"the operator {name} normalizes within compiled code, where hwnorm cannot see it")
-        match name:
-            case "convolution" | "_convolution" | "conv2d" | "mkldnn_convolution":
-                x, weight = args[0], args[1]
-                transposed = name != "mkldnn_convolution" and len(args) > 6 and bool(args[6])
-                self.macs += prod(x.shape if transposed else out.shape) * prod(weight.shape[1:])
-            case "mm" | "bmm" | "mv" | "dot":
-                self.macs += prod(out.shape) * args[0].shape[-1]
-            case "addmm" | "baddbmm" | "addmv":
-                self.macs += prod(out.shape) * args[1].shape[-1]
-            case _ if name.startswith("_scaled_dot_product"):
-                query, key, value = args[:3]
-                self.macs += prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+            self.refused = InputError(
+                f"the operator {name} normalizes within compiled code, where hwnorm cannot see it"
+            )
+            raise self.refused
+        if not announced:
+            self._watcher.observe(name, args, kwargs, out)
+        if not self._of_weights((args, kwargs), out):
+            self.macs += macs(name, args, out)
         return out
+
+    def _of_weights(self, given: Any, out: Any) -> bool:
+        read = _tensors(given)
+        stored = bool(read) and all(one in self._stored for one in read)
+        for one in _tensors(out):
+            if stored:
+                self._stored[one] = None
+            else:
+                self._stored.pop(one, None)  # changed in place
+        return stored
 
 
 _FUSED = ("batch_norm", "layer_norm", "group_norm", "rms_norm", "_legit", "_no_training", "_impl_index", "_update")

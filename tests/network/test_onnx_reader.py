@@ -15,7 +15,7 @@ from hwnorm.network.model import Layer, Network
 pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper
-from onnx_graphs import graph_of, integers, node, save, vector, weights
+from onnx_graphs import graph_of, integers, node, save, trained, vector, weights
 
 from hwnorm.network.onnx_reader import read_onnx
 
@@ -110,6 +110,21 @@ def test_layer_norm(tmp_path: Path, axis: int, layer: tuple[int, int, int]) -> N
 def test_layer_norm_without_beta(tmp_path: Path) -> None:
     graph = graph_of([node("LayerNormalization", ["x", "s"], ["y"], "ln")], {"x": [3, 7, 5]}, [vector("s", 5)])
     assert only(read(tmp_path, graph)) == Layer("ln", "layer_norm", 5, 7, shift=False)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (7, 1), (1,), (2, 1, 1)])
+@pytest.mark.parametrize(("op", "opset"), [("LayerNormalization", 17), ("RMSNormalization", 23)])
+def test_a_gamma_that_is_broadcast(tmp_path: Path, op: str, opset: int, shape: tuple[int, ...]) -> None:
+    graph = graph_of([node(op, ["x", "s"], ["y"], "n", axis=1)], {"x": [2, 7, 5]}, [weights("s", *shape)])
+    layer = only(read(tmp_path, graph, opset))
+    assert (layer.channels, layer.height, layer.scale, layer.shift) == (35, 1, True, False)
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 1, 7, 5), (1, 2, 7, 5)])
+def test_a_gamma_that_does_not_fit(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    one = node("LayerNormalization", ["x", "s"], ["y"], "n", axis=1)
+    with pytest.raises(InputError, match=r"its input 1 has the shape .*, not 35 numbers"):
+        read(tmp_path, graph_of([one], {"x": [2, 7, 5]}, [weights("s", *shape)]))
 
 
 def test_rms_norm(tmp_path: Path) -> None:
@@ -327,6 +342,85 @@ def test_large_weights_are_left_in_the_file(tmp_path: Path) -> None:
     assert network.macs == 100_000_000
 
 
+def test_what_only_says_how_weights_are_used_is_no_parameter(tmp_path: Path) -> None:
+    """Scales of quantization, shapes and indices."""
+    nodes = [
+        node("DequantizeLinear", ["quantized", "scales", "zeros"], ["flat"], axis=0),
+        node("Reshape", ["flat", "shape"], ["w"]),
+        node("Conv", ["x", "w"], ["h"]),
+        node("Gather", ["table", "which"], ["positions"]),
+        node("Add", ["h", "positions"], ["g"]),
+        node("BatchNormalization", ["g", *BN[1:]], ["y"], "bn"),
+    ]
+    stored = [
+        TensorProto(name="quantized", data_type=TensorProto.INT8, dims=[8, 27]),
+        weights("scales", 8),
+        TensorProto(name="zeros", data_type=TensorProto.INT8, dims=[8]),
+        integers("shape", 8, 3, 3, 3),
+        weights("table", 20),
+        integers("which", 3, 1, 2),
+    ]
+    network = read(tmp_path, graph_of(nodes, {"x": ["N", 3, 6, 5]}, [*stored, *bn_vectors()]))
+    assert network.parameters == 8 * 27 + 20 + 16
+
+
+@pytest.mark.parametrize(("numbers", "told"), [("equal", True), ("not known", True), ("trained", False)])
+def test_vectors_of_several_norms_may_be_stored_once(tmp_path: Path, numbers: str, told: bool) -> None:
+    nodes = [
+        node("LayerNormalization", ["x", "s", "b"], ["h"]),
+        node("LayerNormalization", ["h", "s", "c"], ["y"]),
+    ]
+    one = {"equal": vector("s", 5), "not known": weights("s", 5), "trained": trained("s", 1, 2, 3, 4, 5)}[numbers]
+    network = read(tmp_path, graph_of(nodes, {"x": ["N", 7, 5]}, [one, vector("b", 5), vector("c", 5)]))
+    assert network.parameters == 15
+    assert [("up to 5 parameters are not counted" in one) for one in network.warnings] == [True] * told
+
+
+# Products.
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "shapes", "attributes", "macs"),
+    [
+        ("LSTM", ["N", 7, 3], [[2, 20, 3], [2, 20, 5]], {"layout": 1, "direction": "bidirectional"}, 7 * 2 * 20 * 8),
+        ("GRU", ["N", 7, 3], [[1, 15, 3], [1, 15, 5]], {"layout": 1, "hidden_size": 5}, 7 * 15 * 8),
+        ("RNN", ["N", 1, 3], [[1, 5, 3], [1, 5, 5]], {"hidden_size": 5}, 5 * 8),
+        ("Einsum", ["N", 7, 3], [[3, 5]], {"equation": "bnd,de->bne"}, 7 * 3 * 5),
+        ("Einsum", ["N", 7, 3], [[3, 5]], {"equation": "bnd, de"}, 7 * 3 * 5),
+        ("Einsum", ["N", 7, 3], [[3, 5]], {"equation": "bnd,de->be"}, 3 * 5),  # n is summed before
+        ("Einsum", ["N", 7, 3], [[7, 3]], {"equation": "bnd,nd->bnd"}, 0),
+        ("Einsum", ["N", 7, 3], [], {"equation": "bnd->bn"}, 0),
+        ("Einsum", ["N", 7, 3], [[3, 5], [5, 2]], {"equation": "bnd,de,ef->bnf"}, None),
+        ("Attention", ["N", 4, 7, 3], [[2, 4, 9, 3], [2, 4, 9, 5]], {}, 4 * 7 * 9 * (3 + 5)),
+        ("Attention", ["N", 7, 12], [[2, 9, 6], [2, 9, 10]], {"q_num_heads": 4, "kv_num_heads": 2}, 7 * 9 * (12 + 20)),
+        (
+            "Attention",
+            ["N", 4, 7, 3],
+            [[2, 4, 9, 3], [2, 4, 9, 5], [1], [2, 4, 6, 3], [2, 4, 6, 5]],
+            {},
+            4 * 7 * 15 * 8,
+        ),
+        ("FusedMatMul", ["N", 7, 3], [[3, 5]], {}, None),
+        ("DeformConv", ["N", 3, 6, 5], [[8, 3, 3, 3], [2, 18, 4, 3]], {}, None),
+    ],
+)
+def test_products(
+    tmp_path: Path, op: str, inputs: list[int | str], shapes: list[list[int]], attributes: Any, macs: int | None
+) -> None:
+    names = [f"w{at}" for at in range(len(shapes))]
+    stored = [weights(name, *dims) for name, dims in zip(names, shapes, strict=True)]
+    graph = graph_of([node(op, ["x", *names], ["y"], **attributes)], {"x": inputs}, stored)
+    assert read(tmp_path, graph, 23, batch=2).macs == macs
+
+
+def test_products_a_number_of_times_that_depends_on_data(tmp_path: Path) -> None:
+    inner = helper.make_graph(
+        [node("MatMul", ["x", "w"], ["z"])], "then", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+    )
+    nodes = [node("Frobnicate", ["x"], ["c"]), node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)]
+    assert read(tmp_path, graph_of(nodes, {"x": ["N", 7, 3]}, [weights("w", 3, 5)])).macs is None
+
+
 # Functions and subgraphs.
 
 
@@ -352,6 +446,21 @@ def test_functions_are_written_out(tmp_path: Path) -> None:
     network = read(tmp_path, graph, functions=[inner, outer], domains=["my"])
     assert network.layers == (Layer("call/one/ln", "layer_norm", 5, 7), Layer("call/two/ln", "layer_norm", 5, 7))
     assert network.parameters == 10
+
+
+def test_functions_of_one_name(tmp_path: Path) -> None:
+    """Since IR version 10 a call says which overload it means."""
+    bodies = {"norm": node("LayerNormalization", ["a", "s"], ["r"], "ln"), "product": node("Mul", ["a", "s"], ["r"])}
+    functions, calls = [], []
+    for overload, body in bodies.items():
+        functions.append(helper.make_function("my", "Block", ["a", "s"], ["r"], [body], [helper.make_opsetid("", 17)]))
+        functions[-1].overload = overload
+    for at, overload in enumerate(("norm", "product", "norm")):
+        calls.append(node("Block", [f"h{at}", "s"], [f"h{at + 1}"], f"call{at}", domain="my"))
+        calls[-1].overload = overload
+    graph = graph_of(calls, {"h0": ["N", 7, 5]}, [vector("s", 5)], ["h3"])
+    network = read(tmp_path, graph, functions=functions, domains=["my"])
+    assert [layer.name for layer in network.layers] == ["call0/ln", "call2/ln"]
 
 
 def test_a_function_that_is_called_a_norm_must_hold_one(tmp_path: Path) -> None:
@@ -380,6 +489,29 @@ def test_conditions(tmp_path: Path) -> None:
     open_ = graph_of([node("Frobnicate", ["x"], ["c"]), choose], {"x": ["N", 8, 6, 5]}, bn_vectors())
     with pytest.raises(InputError, match=r"'if' \(If\) holds the normalization 't' in a subgraph"):
         read(tmp_path, open_)
+
+
+@pytest.mark.parametrize("mean", ["ReduceMean", "ReduceSumSquare", "ReduceL2"])
+@pytest.mark.parametrize("root", ["Sqrt", "Pow"])
+def test_a_norm_in_pieces_in_a_loop(tmp_path: Path, mean: str, root: str) -> None:
+    inner = [
+        node("Identity", ["go"], ["on"]),
+        node(mean, ["h"], ["v"], axes=[-1]),
+        node(root, ["v", "half"][: 1 + (root == "Pow")], ["d"], "root"),
+        node("Div", ["h", "d"], ["g"]),
+    ]
+    declared = [("i", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("h", TensorProto.FLOAT, [1, 7, 5])]
+    body = helper.make_graph(
+        inner,
+        "body",
+        [helper.make_tensor_value_info(*one) for one in declared],
+        [helper.make_tensor_value_info("on", TensorProto.BOOL, []), helper.make_tensor_value_info("g", 1, [1, 7, 5])],
+        [helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])],
+    )
+    loop = node("Loop", ["times", "go0", "x"], ["y"], "loop", body=body)
+    constants = [integers("times", 3), helper.make_tensor("go0", TensorProto.BOOL, [], [True])]
+    with pytest.raises(InputError, match=r"'loop' \(Loop\) holds the normalization 'root' in a subgraph"):
+        read(tmp_path, graph_of([loop], {"x": [1, 7, 5]}, constants))
 
 
 # Files and packages.

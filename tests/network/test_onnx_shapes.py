@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx_graphs import node
 
 from hwnorm.errors import InputError
+from hwnorm.network.onnx_folding import tensor_data
 from hwnorm.network.onnx_program import Program, build
 from hwnorm.network.onnx_values import Value
 
@@ -95,6 +96,8 @@ SHAPES: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
     ("Tile", {"x": X, "r": ints(1, 2, 1, 3)}, {}, 17),
     ("Resize", {"x": X, "r": np.array([], F), "s": np.array([1, 1, 2.5, 0.5], F)}, {"mode": "nearest"}, 17),
     ("Resize", {"x": X, "r": np.array([], F), "s": np.array([], F), "n": ints(2, 6, 5, 7)}, {"mode": "linear"}, 17),
+    ("Resize", {"x": X, "r": np.array([], F), "s": np.array([0.5, 2], F)}, {"axes": [1, 3]}, 18),
+    ("Resize", {"x": X, "r": np.array([], F), "s": np.array([], F), "n": ints(6, 7)}, {"axes": [2, 3]}, 18),
     ("DepthToSpace", {"x": X[:, :4]}, {"blocksize": 2}, 17),
     ("SpaceToDepth", {"x": X}, {"blocksize": 2}, 17),
     ("OneHot", {"x": ints(0, 1, 2), "d": np.array(5, I), "v": np.array([0, 1], F)}, {"axis": 0}, 17),
@@ -128,6 +131,39 @@ def test_shape(op: str, arrays: dict[str, Any], attributes: dict[str, Any], opse
     assert [program.values[name].shape for name in one.output] == expected
 
 
+@pytest.mark.parametrize(
+    ("policy", "sizes", "expected"),
+    [
+        ("stretch", (9, 7), (9, 7)),
+        ("not_larger", (16, 16), (13, 16)),  # 12.8
+        ("not_larger", (5, 16), (5, 6)),  # 6.25
+        ("not_smaller", (16, 16), (16, 20)),
+        ("not_smaller", (5, 9), (7, 9)),  # 7.2
+        ("not_smaller", (4, 15), (12, 15)),
+        ("not_larger", (5, 5), (4, 5)),
+        ("not_larger", (2, 10), (2, 3)),  # 2.5: halves up
+    ],
+)
+def test_resize_in_proportion(policy: str, sizes: tuple[int, int], expected: tuple[int, int]) -> None:
+    """ONNX's formula, worked out by hand: its reference evaluator passes over the policy."""
+    one = node("Resize", ["x", "", "", "n"], ["y"], axes=[2, 3], keep_aspect_ratio_policy=policy)
+    program = program_of(one, {"x": X, "n": ints(*sizes)}, 18, {"x"})
+    assert program.values["y"].shape == (2, 6, *expected)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE])
+def test_numbers_of_every_width(kind: int, raw: bool) -> None:
+    given = helper.make_tensor("t", kind, [2, 2], [1.0, -0.5, 65280.0, 2.0**-14])
+    expected = numpy_helper.to_array(given)
+    tensor = given
+    if raw:
+        tensor = TensorProto(data_type=kind, dims=[2, 2], raw_data=expected.tobytes())
+    data = tensor_data(tensor)
+    assert data is not None
+    np.testing.assert_array_equal(data.astype(np.float64), expected.astype(np.float64))
+
+
 V = ints(5, -3, 8, 2)
 
 BOTH_SIGNS = ("Add", "Sub", "Mul", "Div", "Mod", "Equal", "Greater", "Less")
@@ -146,6 +182,7 @@ FOLDED: list[tuple[str, dict[str, Any], dict[str, Any], int]] = [
     ("Xor", {"x": V > 2, "z": V > 6}, {}, 17),
     ("Not", {"x": V > 2}, {}, 17),
     ("Cast", {"x": np.array([1.7, -2.7], F)}, {"to": 7}, 17),
+    ("Cast", {"x": np.array([1.5, -2.0], F)}, {"to": 10}, 17),
     ("CastLike", {"x": V, "z": np.array([1.0], F)}, {}, 17),
     ("Where", {"x": V > 2, "y2": V, "z": ints(0)}, {}, 17),
     ("Gather", {"x": V.reshape(2, 2), "i": ints(-1, 0)}, {"axis": 1}, 17),

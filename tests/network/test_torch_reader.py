@@ -46,6 +46,8 @@ def test_every_kind() -> None:
         ("Tokens", [Layer(f"block.norm{at}", "layer_norm", 12, 7) for at in (1, 2)]),
         ("Large", [Layer("norm", "layer_norm", 400_000)]),
         ("standardized", []),
+        ("scripted_rms", [Layer("norm", "rms_norm", 5, 8, 6, shift=False)]),
+        ("scripted_swish", []),
     ],
 )
 def test_modules(name: str, layers: list[Layer]) -> None:
@@ -53,10 +55,36 @@ def test_modules(name: str, layers: list[Layer]) -> None:
     assert list(network.layers) == layers
 
 
+def test_what_a_network_prints_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_torch("torch_odd:Talking", None, None).layers == (Layer("norm", "batch_norm", 8, 6, 5),)
+    assert capsys.readouterr() == ("", "made\nruns\n")
+
+
+@pytest.mark.parametrize("name", ["Table", "TABLE"])
+def test_tensors_that_are_plain_attributes(name: str) -> None:
+    import torch_odd
+
+    table = torch_odd.TABLE.table
+    assert read_torch(f"torch_odd:{name}", None, None).layers == (Layer("norm", "layer_norm", 5, 8, 6),)
+    assert torch_odd.TABLE.table is table
+
+
 def test_totals() -> None:
     network = read_torch("torch_odd:Tokens", None, 4)
     assert network.parameters == 1200 + 4 * 12 * 12 + 4 * 12 + 2 * 12 * 24 + 24 + 12 + 4 * 12
     assert network.macs == 7 * (4 * 12 * 12 + 2 * 12 * 24) + 2 * 7 * 7 * 12
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [
+        ("Constrained", 4 * 4 * 3 * 8 * 9 + 4 * 4 * 3 * 7),  # and nothing for what the weights are divided by
+        ("Products", 4 * 3 * 5 * (5 + 1) + 4 * 4 * 5),
+    ],
+)
+def test_products(name: str, macs: int, batch: int) -> None:
+    assert read_torch(f"torch_odd:{name}", None, batch).macs == macs
 
 
 def test_an_instance_is_left_as_it_was() -> None:
@@ -114,6 +142,9 @@ def test_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("torch_odd:Raises", "raised KeyError: 'no such thing"),
         ("torch_odd:frozen", r"the module '1' \(FrozenNorm\) looks like a normalization that hwnorm does not know"),
         ("torch_odd:compiled", "it is compiled code"),
+        ("torch_odd:scripted_layer_norm", "operator native_layer_norm normalizes within compiled code, where"),
+        ("torch_odd:exported", "it holds what torch.export made, which cannot be watched; name the original"),
+        ("torch_odd:TABLES", r"expected device meta!.*; a tensor that the module keeps in a list.*register_buffer"),
         ("torch_odd:mlp", "input of .1, 8, 6, 5., raised RuntimeError"),
     ],
 )

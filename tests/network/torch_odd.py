@@ -112,6 +112,78 @@ class Passing(nn.Module):
         return functional.normalize(functional.local_response_norm(x, 3), dim=1)
 
 
+class Scripted(nn.Module):
+    """A function that TorchScript runs, out of sight of everything but the operators."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+        self.gain = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Any) -> Any:
+        return self.function(torch.tanh(x)) * self.gain
+
+
+class Constrained(nn.Module):
+    """Weights divided by their largest singular value before they are used."""
+
+    input_shape = (8, 6, 5)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(8, 4, 3))
+        self.linear = nn.utils.parametrizations.weight_norm(nn.Linear(3, 7))
+
+    def forward(self, x: Any) -> Any:
+        return self.linear(self.conv(x))
+
+
+class Products(nn.Module):
+    """Of two vectors through a weight each output, and a batch of matrix products in one sum."""
+
+    input_shape = (4, 5)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bilinear = nn.Bilinear(5, 5, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.bilinear(x, x).sum() + torch.addbmm(torch.zeros(4, 4), x, x.transpose(1, 2))
+
+
+class Talking(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        print("made")
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: Any) -> Any:
+        print("runs")
+        return self.norm(x)
+
+
+class Table(nn.Module):
+    """A table of positions that is no buffer, a single number, and a constructor that needs numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.scale = torch.arange(5.0), torch.tensor(2.0)
+        self.rate = torch.linspace(0, 1, 3)[1].item()
+        self.norm = nn.LayerNorm(5)
+
+    def forward(self, x: Any) -> Any:
+        return self.norm(x * self.scale.item() + self.table * self.scale)
+
+
+class Tables(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = [torch.arange(5.0)]
+
+    def forward(self, x: Any) -> Any:
+        return x + self.tables[0]
+
+
 class StandardizedConv(nn.Conv2d):
     """Weights, not activations, are normalized."""
 
@@ -122,6 +194,7 @@ class StandardizedConv(nn.Conv2d):
 
 INSTANCE = nn.Sequential(nn.Conv2d(8, 4, 3), nn.BatchNorm2d(4), nn.Hardtanh())
 NUMBER = 3
+TABLE, TABLES = Table(), Tables()
 
 
 def mlp() -> nn.Module:
@@ -136,10 +209,43 @@ def standardized() -> nn.Module:
     return StandardizedConv(8, 4, 3)
 
 
-def compiled() -> Any:
+def _script(one: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.script(nn.Sequential(nn.BatchNorm2d(8)))
+        return torch.jit.script(one)
+
+
+def compiled() -> Any:
+    return _script(nn.Sequential(nn.BatchNorm2d(8)))
+
+
+def _rms(x: torch.Tensor) -> torch.Tensor:
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def _layer_norm(x: torch.Tensor) -> torch.Tensor:
+    return functional.layer_norm(x, [5])
+
+
+def _swish(x: torch.Tensor) -> torch.Tensor:
+    return x * torch.sigmoid(x)
+
+
+def scripted_rms() -> nn.Module:
+    return Scripted(_script(_rms))
+
+
+def scripted_layer_norm() -> nn.Module:
+    return Scripted(_script(_layer_norm))
+
+
+def scripted_swish() -> nn.Module:
+    return Scripted(_script(_swish))
+
+
+def exported() -> Any:
+    with torch.device("cpu"):
+        return nn.Sequential(torch.export.export(nn.BatchNorm2d(8), (torch.zeros(1, 8, 6, 5),)).module())
 
 
 def nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from math import isnan
 from pathlib import Path
@@ -117,6 +118,31 @@ def test_a_norm_without_datapath_is_drawn_by_its_formula() -> None:
     *_, executed = plots.of_estimate(found, "cost").axes
     heights = [bar.get_height() for bar in executed.patches]
     assert heights[0] > 0 and isnan(heights[1])  # elu is not built: a gap, not a zero
+
+
+def test_what_is_not_built_has_no_executed_cost() -> None:
+    found = estimate(load_network("lenet5"), ["elu"], accounting="executed")
+    with pytest.raises(InputError, match="elu: no datapath for training, so no executed cost to plot"):
+        plots.of_estimate(found, "cost")
+    assert plots.of_estimate(found, "operations").axes
+
+
+@pytest.mark.parametrize("which", ["cost", "layers", "operations"])
+def test_names_are_no_mathematics(which: str, tmp_path: Path) -> None:
+    network = dataclasses.replace(load_network("lenet5"), name="a$^$\n\udcff")
+    plots.save(plots.of_estimate(estimate(network), which), tmp_path / "figure.svg")
+
+
+def test_an_axis_of_powers_is_mathematics() -> None:
+    series = {"l2": [1.0, 10.0, 100.0, 1000.0]}
+    figure = plots.grouped(["a", "b", "c", "$^$"], {"time (s)": series}, "four")
+    assert all(label.get_parse_math() for label in figure.axes[0].get_yticklabels())
+
+
+def test_nothing_to_count_is_drawn_without_a_legend(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    found = estimate(load_network("lenet5"), ["fold-sign"])
+    plots.save(plots.of_estimate(found, "operations"), tmp_path / "figure.svg")
+    assert [one.message for one in recwarn] == []
 
 
 def test_one_accounting_is_one_pair_of_panels() -> None:

@@ -64,6 +64,13 @@ def test_no_rows(form: str) -> None:
     assert empty.render(form).split("\n")[0] in ("a  b", "[]", "a,b", "| a | b |")
 
 
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_a_row_is_a_line_whatever_is_in_it(form: str) -> None:
+    table = Table(("name", "size"), [["conv\n1\r\x1b[2J\udcff", 1], ["ü|漢", 2]])
+    *_, first, second = table.render(form).split("\n")
+    assert r"conv\n1\r\x1b[2J\udcff" in first and "漢" in second
+
+
 def test_no_line_ends_in_a_space() -> None:
     assert all(line == line.rstrip() for line in TABLE.render("table").split("\n"))
 

@@ -94,7 +94,8 @@ def page(outcomes: dict[Case, list[Mutant]]) -> str:
         "",
         (__doc__ or "").split("\n\n", 2)[2].strip(),
         "",
-        f"The bench: cocotb, Icarus, golden vectors and {few} random elements (or {many:,}), with stalls, bursts and resets.",
+        f"The bench: cocotb, Icarus, golden vectors and {few} random elements (or {many:,}), with stalls, "
+        "bursts and resets.",
         f"The proof: registers, bits of memories and outputs that were equal for {CYCLES} cycles are equal in the "
         "next.",
         "",
