@@ -155,6 +155,7 @@ def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[
         "sweeps": len(plan.sweeps),
         "overhead": plan.overhead,
         "bound": engine.error_bound_lsb,
+        "folded": "shift" in program.graph.inputs,
     }
 
 
