@@ -59,7 +59,7 @@ def _ended_as_interrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: one that is not Python's
 
 
 @contextmanager

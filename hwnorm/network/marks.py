@@ -50,7 +50,7 @@ class Found:
         if not self.shape:
             return size > 1
         sizes = {prod(self.shape[axis] for axis in self.axes), *self.shape[1:2]}
-        return size > 1 and size in (sizes | set(self.whole[1:2]) if self.whole else sizes)
+        return size > 1 and size in (sizes | {self.whole[1], self.whole[-1]} if self.whole else sizes)
 
     def layer(self, batch: int) -> Layer:
         affine = {"scale": self.scale, "shift": self.shift}

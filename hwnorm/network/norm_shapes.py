@@ -19,7 +19,7 @@ _LARGEST = 1 << 52  # elements of one tensor: no machine has more, and float64 c
 _MOST_AXES = 32
 
 _NOT_A_LAYER = re.compile(
-    r"random|vector_?norm|matrix_?norm|weight_?norm|spectral_?norm|log_?normal|normal_|_grad_norm"
+    r"random|norm_?free|vector_?norm|matrix_?norm|weight_?norm|spectral_?norm|log_?normal|normal_|_grad_norm"
 )
 _LENGTHS = ("norm", "aten_norm", "linalg_norm", "renorm", "normal")  # plain functions; a class may be called "Norm"
 

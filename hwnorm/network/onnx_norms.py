@@ -13,7 +13,7 @@ from typing import Literal, cast
 import numpy as np
 
 from hwnorm.errors import InputError
-from hwnorm.network.marks import Found
+from hwnorm.network.marks import Found, Key
 from hwnorm.network.model import Layer
 from hwnorm.network.norm_shapes import channel_layer, looks_like_norm, reduced_layer, vector_layer
 from hwnorm.network.onnx_graph import Node
@@ -41,8 +41,8 @@ class NormFinder:
         self.outputs: list[str] = []
         self._program = program
         self._batch = batch
-        self._passed: list[Node] = []
-        self._pieces = Pieces(self._parameter, self._scalar)
+        self._passed: list[tuple[Node, Key]] = []  # each with what a norm that it proves to be part of is of
+        self._pieces = Pieces(self._parameter, self._scalar, self._shape_of)
         found: list[Found | tuple[Layer, str]] = []
         for node in program.nodes:
             value = program.values.get(node.outputs[0]) if node.outputs and node.outputs[0] else None
@@ -68,8 +68,8 @@ class NormFinder:
         counted = {one.source for one in found if isinstance(one, Found)}
         self.warnings = [
             f"{node.label} was not counted: it trains nothing and keeps no statistics"
-            for node in self._passed
-            if node.inputs[0] not in counted
+            for node, source in self._passed
+            if source not in counted
         ] + self._pieces.warnings()
         self._check_calls()
 
@@ -83,11 +83,12 @@ class NormFinder:
         if node.op not in _NOT_COUNTED:
             domain = f" of {node.domain}" if node.domain else ""
             raise InputError(f"{node.label} looks like a normalization{domain} that hwnorm does not know")
-        self._passed.append(node)
+        source: Key = node.inputs[0]
         if node.op == "LpNormalization" and node.integer("p", 2) == 2:
             shape = self._shape(node, 0)
             axis = node.integer("axis", -1) % max(1, len(shape))
-            self._pieces.unit(node.outputs[0], node.inputs[0], shape, (axis,))
+            source = self._pieces.unit(node.outputs[0], source, shape, (axis,))
+        self._passed.append((node, source))
 
     def _check_calls(self) -> None:
         for call in self._program.norm_calls:
@@ -120,6 +121,10 @@ class NormFinder:
         if value is None or value.stored is None or value.shape is None or prod(value.shape) != 1:
             return None
         return float(value.data.reshape(-1)[0]) if value.data is not None else float("nan")
+
+    def _shape_of(self, key: Hashable) -> Shape | None:
+        value = self._value(str(key))
+        return None if value is None else value.shape
 
     def _trained(
         self, node: Node, position: int, neutral: float, sizes: tuple[int, ...], laid_over: Shape | None = None

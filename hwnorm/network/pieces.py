@@ -18,22 +18,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import isclose, isnan, prod, sqrt
+from math import isclose, prod, sqrt
 
 from hwnorm.network.marks import Found, Key, Mark, Stage
 
 
 class Pieces:
-    """``parameter(key)`` gives the size of a trained tensor, ``scalar(key)`` the value of a known constant, else None.
+    """``parameter(key)`` gives the size of a trained tensor, ``scalar(key)`` the value of a known constant,
+    ``shape(key)`` that of any tensor, else None.
 
     Every method takes the key of the result first. Keys of values that were only renamed or cast are one (``same``).
     """
 
-    def __init__(self, parameter: Callable[[Key], int | None], scalar: Callable[[Key], float | None]) -> None:
+    def __init__(
+        self,
+        parameter: Callable[[Key], int | None],
+        scalar: Callable[[Key], float | None],
+        shape: Callable[[Key], Sequence[int] | None],
+    ) -> None:
         self.found: list[Found] = []
         self._doubts: list[tuple[str, Key]] = []  # where, and the source
         self._parameter = parameter
         self._scalar = scalar
+        self._shape = shape
         self._marks: dict[Key, Mark] = {}
         self._roots: dict[Key, Key] = {}
         self._whole: dict[Key, tuple[int, ...]] = {}
@@ -97,10 +104,18 @@ class Pieces:
         self._marks[out] = Mark(stage, source, tuple(shape), tuple(axes), True)
 
     def length(self, out: Key, a: Key, shape: Sequence[int], axes: Sequence[int]) -> None:
-        self._marks[out] = Mark(Stage.LENGTH, self._root(a), tuple(shape), tuple(axes))
+        self._marks[out] = self._vector(Stage.LENGTH, a, tuple(shape), tuple(axes))
 
-    def unit(self, out: Key, a: Key, shape: Sequence[int], axes: Sequence[int]) -> None:
-        self._marks[out] = Mark(Stage.UNIT, self._root(a), tuple(shape), tuple(axes))
+    def unit(self, out: Key, a: Key, shape: Sequence[int], axes: Sequence[int]) -> Key:
+        """The source of the norm that it may become."""
+        self._marks[out] = self._vector(Stage.UNIT, a, tuple(shape), tuple(axes))
+        return self._marks[out].source
+
+    def _vector(self, stage: Stage, a: Key, shape: tuple[int, ...], axes: tuple[int, ...]) -> Mark:
+        mark = self._mark(a)
+        if mark is not None and mark.stage is Stage.CENTRED and mark.axes == axes:
+            return Mark(stage, mark.source, shape, axes, True)
+        return Mark(stage, self._root(a), shape, axes)
 
     def square(self, out: Key, a: Key) -> None:
         mark = self._mark(a)
@@ -121,6 +136,9 @@ class Pieces:
         self._step(out, a, Stage.MEAN, Stage.NEGATED_MEAN)
 
     def sqrt(self, out: Key, a: Key) -> None:
+        mark = self._mark(a)
+        if mark is not None and mark.stage is Stage.SUM and mark.mean is not None and mark.mean.stage is Stage.VARIANCE:
+            self._marks[out] = replace(mark.mean, stage=Stage.LENGTH)
         self._step(out, a, Stage.VARIANCE, Stage.DEVIATION)
 
     def rsqrt(self, out: Key, a: Key) -> None:
@@ -210,9 +228,9 @@ class Pieces:
                 self._marks[out] = replace(mark, stage=Stage.OFFSET)
             case Stage.SUM if scalar and (mean := _average(mark, 1 / scalar)) is not None:
                 self._marks[out] = mean
-            case Stage.LENGTH if scalar is not None:
+            case Stage.LENGTH if scalar and self._is_gain(mark, None, 1 / scalar):
                 self._marks[out] = replace(mark, stage=Stage.DEVIATION)
-            case Stage.VARIANCE | Stage.DEVIATION | Stage.INVERSE if scalar is not None:
+            case Stage.VARIANCE | Stage.DEVIATION | Stage.INVERSE | Stage.CENTRED if scalar is not None:
                 self._marks[out] = mark
             case Stage.UNIT if self._is_gain(mark, size, scalar):
                 self._found(name, out, replace(mark, scale=size is not None))
@@ -234,7 +252,7 @@ class Pieces:
             match top.stage:
                 case Stage.SUM if (mean := _average(top, scalar)) is not None:
                     self._marks[out] = mean
-                case Stage.LENGTH:
+                case Stage.LENGTH if self._is_gain(top, None, scalar):
                     self._marks[out] = replace(top, stage=Stage.DEVIATION)
                 case Stage.VARIANCE | Stage.DEVIATION | Stage.INVERSE:
                     self._marks[out] = top
@@ -243,7 +261,7 @@ class Pieces:
                 self._marks[out] = replace(mark, stage=Stage.INVERSE, scale=self._parameter(a) is not None)
             elif self._is_source(mark, a, top):
                 self._found(name, out, replace(mark, scale=_scaled(mark, top)))
-        elif mark is not None and mark.stage is Stage.LENGTH and mark.source == self._root(a):
+        elif mark is not None and mark.stage is Stage.LENGTH and self._is_source(mark, a, top):
             self._marks[out] = replace(mark, stage=Stage.UNIT)
         self._doubt(name, out, a, b)
 
@@ -254,9 +272,18 @@ class Pieces:
             mark, second = self._mark(one), self._mark(other)
             if mark is None or self._scalar(other) is not None or self._parameter(other) is not None:
                 continue
-            if mark.stage is Stage.CENTRED or (mark.stage in _SPREADS and self._is_source(mark, other, second)):
+            if mark.stage is Stage.CENTRED:
+                doubtful = self._may_be_statistic(other, mark)
+            else:
+                doubtful = mark.stage in _SPREADS and self._is_source(mark, other, second)
+            if doubtful:
                 self._doubts.append((name, mark.source))
                 return
+
+    def _may_be_statistic(self, key: Key, mark: Mark) -> bool:
+        """Unless it has more than one number for each group of the mark."""
+        shape = self._shape(key)
+        return shape is None or len(shape) != len(mark.shape) or all(shape[axis] == 1 for axis in mark.axes)
 
     def warnings(self) -> list[str]:
         normed = {norm.source for norm in self.found}
@@ -264,7 +291,8 @@ class Pieces:
         if not names:
             return []
         some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        return [f"{len(names)} operations may end a normalization in a form that is not recognised or counted: {some}"]
+        count = f"{len(names)} operation{'s' * (len(names) > 1)}"
+        return [f"{count} may end a normalization in a form that is not recognised or counted: {some}"]
 
     def _step(self, out: Key, a: Key, before: Stage, after: Stage) -> None:
         mark = self._mark(a)
@@ -305,11 +333,13 @@ _SMALL = _STATISTICS | {Stage.MEAN, Stage.INVERSE, Stage.OFFSET}  # one number a
 
 
 def _average(total: Mark, divisor: float) -> Mark | None:
-    """What a sum becomes when it is divided. A spread may be divided by n - 1, or by what else the formula has."""
+    """What a sum becomes when it is divided by how many it is of; a spread about the mean by one less, too."""
     mean = total.mean
-    count = prod(total.shape[axis] for axis in total.axes) if total.shape else divisor
-    fits = isnan(divisor) or isclose(divisor, count, rel_tol=1e-3)
-    return mean if mean is not None and (fits or mean.stage is not Stage.MEAN) else None
+    if mean is None or not total.shape:
+        return mean
+    count = prod(total.shape[axis] for axis in total.axes)
+    counts = (count, count - 1) if mean.centred else (count,)
+    return mean if any(isclose(divisor, one, rel_tol=1e-6) for one in counts) else None
 
 
 def _led_to(top: Mark | None, source: Key) -> bool:

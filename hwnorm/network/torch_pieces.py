@@ -52,6 +52,8 @@ def feed(
         pieces.same(out, a)
         return
     match word:
+        case "sub" | "add" if kwargs.get("alpha", 1) != 1:
+            pass
         case "sub" if b is not None:
             pieces.sub(out, a, b)
         case "add" if b is not None:

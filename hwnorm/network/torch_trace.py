@@ -82,7 +82,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         self.batch = batch
         self.inside = False  # a norm function is running
         self.running = False  # any function is: what it calls is its own affair
-        self.pieces = Pieces(self._parameter, self._scalar)
+        self.pieces = Pieces(self._parameter, self._scalar, self._shape)
         self.found: list[Layer | Found] = []
         self.not_counted: list[tuple[str, Hashable]] = []
         self._path: list[str] = []
@@ -116,6 +116,10 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             return None
         return int(tensor.numel()) if tensor.numel() > 1 else None
 
+    def _shape(self, key: Hashable) -> tuple[int, ...] | None:
+        tensor = self._tensors.get(key)
+        return None if tensor is None else tuple(tensor.shape)
+
     def _scalar(self, key: Hashable) -> float | None:
         if isinstance(key, tuple) and key[0] == "number":
             return float(key[1])
@@ -143,7 +147,8 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             name = type(module).__name__
             if looks_like_norm(name):
                 self._norm_path.pop()
-                if self._events() == start and name.lower() not in _PASSING_CLASSES:
+                on_weights = all(self._is_stored(self.key(value)) for value in _tensors(_out))
+                if self._events() == start and name.lower() not in _PASSING_CLASSES and not on_weights:
                     raise InputError(
                         f"the module {path!r} ({name}) looks like a normalization that hwnorm does not know"
                     )
@@ -224,10 +229,10 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             self._stored |= {self.key(value) for value in _tensors(out)}
             return out
         if name in _NOT_COUNTED:
-            self.not_counted.append((self._name(name), source))
             if name == "normalize" and _argument(args, kwargs, 1, "p", 2.0) == 2:
                 axis = int(_argument(args, kwargs, 2, "dim", 1))
-                self.pieces.unit(self.key(out), source, tuple(x.shape), (axis % x.dim(),))
+                source = self.pieces.unit(self.key(out), source, tuple(x.shape), (axis % x.dim(),))
+            self.not_counted.append((self._name(name), source))
         else:
             functional = getattr(func, "__module__", None) == "torch.nn.functional"
             self.found.append(self._layer(name, functional, x, args, kwargs))
@@ -299,6 +304,12 @@ class _Products(TorchDispatchMode):  # type: ignore[misc]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         announced = self._watcher.running
+        if announced and torch.is_inference_mode_enabled() and func is not torch.ops.prim.device.default:
+            # there, what a function is made of does not come by
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         with self._watcher.run():
             out = func(*args, **kwargs)
         name = func.overloadpacket.__name__
@@ -310,13 +321,15 @@ class _Products(TorchDispatchMode):  # type: ignore[misc]
             raise self.refused
         if not announced:
             self._watcher.observe(name, args, kwargs, out)
-        if not self._of_weights((args, kwargs), out):
+        if not self._of_weights(name, (args, kwargs), out):
             self.macs += macs(name, args, out)
         return out
 
-    def _of_weights(self, given: Any, out: Any) -> bool:
+    def _of_weights(self, name: str, given: Any, out: Any) -> bool:
+        """Whether it is done once, whatever the samples are. Weights that are expanded are every sample's own: queries
+        that are learned, for one."""
         read = _tensors(given)
-        stored = bool(read) and all(one in self._stored for one in read)
+        stored = name not in ("expand", "repeat") and bool(read) and all(one in self._stored for one in read)
         for one in _tensors(out):
             if stored:
                 self._stored[one] = None

@@ -19,6 +19,7 @@ from hwnorm.rtl import axis, verilog
 from hwnorm.rtl.design import Design
 from hwnorm.rtl.engine import EngineBlock, Stream
 from hwnorm.rtl.inventory import inventory
+from hwnorm.rtl.plan import Plan
 from hwnorm.rtl.verilog_names import legal
 from hwnorm.synth.targets import find_target
 from hwnorm.views.count import executed
@@ -148,6 +149,7 @@ def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[
         "streams": block.streams,
         "fixed": plan.shape.fixed,
         "external": design.external,
+        "backward": design.direction == "backward",
         "elements": engine.max_elements,
         "lanes": design.lanes,
         "beats": plan.shape.max_beats,
@@ -156,7 +158,22 @@ def _frame(design: Design, block: EngineBlock, name: str, command: str) -> dict[
         "overhead": plan.overhead,
         "bound": engine.error_bound_lsb,
         "folded": "shift" in program.graph.inputs,
+        "early": plan.entry == 0,  # whether a group's fields come before its beats
+        "fractions": _fractions(plan),
     }
+
+
+def _fractions(plan: Plan) -> dict[str, str]:
+    """Results whose fraction bits do not stand beside them: how many they are, by name."""
+    found = {}
+    for name, node in plan.program.graph.outputs.items():
+        kind = plan.program.types[node]
+        if name not in plan.results or f"{name}_frac" in plan.results or not kind.scale:
+            continue
+        terms = [plan.lowering.exponents[source] for source in kind.scale]
+        known = kind.frac + sum(cell.param for cell in terms if cell.is_const)
+        found[name] = " + ".join([str(known), *(f"`layer_{cell.name}`" for cell in terms if not cell.is_const)])
+    return found
 
 
 def _bench() -> dict[str, bytes]:

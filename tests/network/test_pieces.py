@@ -124,6 +124,7 @@ TOKENS: list[tuple[str, Callable[..., Any], Layer]] = [
     ("rms: of a mean", lambda x, w, b: rms(x.mean(1)) * w, replace(RMS, height=1)),
     ("rms: of a mean, gamma first", lambda x, w, b: gamma_first(x.mean(1), w), replace(RMS, height=1)),
     ("rms: unit", lambda x, w, b: torch.nn.functional.normalize(x, dim=-1) * 12**0.5 * w, RMS),
+    ("rms: unit by hand", lambda x, w, b: x / (x.pow(2).sum(-1, True).sqrt() + EPS) * w, replace(RMS)),
     ("ln: textbook", lambda x, w, b: w * centred(x, -1) / torch.sqrt(of_vectors(centred(x, -1)) + EPS) + b, LN),
     ("ln: shared", lambda x, w, b: w * quotient(x, -1) + b, LN),
     ("ln: rsqrt", lambda x, w, b: by_rsqrt(x), replace(LN, **BARE)),
@@ -137,6 +138,9 @@ TOKENS: list[tuple[str, Callable[..., Any], Layer]] = [
     ("ln: negated mean", lambda x, w, b: rms(x + -x.mean(-1, True)), replace(LN, **BARE)),
     ("ln: mean less value", lambda x, w, b: rms(x.mean(-1, True) - x), replace(LN, **BARE)),
     ("ln: l1", lambda x, w, b: by_l1(x, -1) * w + b, LN),
+    ("ln: length", lambda x, w, b: centred(x, -1) / (centred(x, -1).norm(dim=-1, keepdim=True) / 12**0.5) * w + b, LN),
+    ("ln: unit", lambda x, w, b: torch.nn.functional.normalize(centred(x, -1), dim=-1) * 12**0.5 * w + b, LN),
+    ("ln: a number on top", lambda x, w, b: 2 * centred(x, -1) / (x.std(-1, keepdim=True) + EPS), replace(LN, **BARE)),
     ("ln: affine in one", lambda x, w, b: torch.addcmul(b, w, quotient(x, -1)), LN),
     ("ln: over both", lambda x, w, b: quotient(x, 1, 2), Layer("", "layer_norm", 84, **BARE)),
 ]  # fmt: skip
@@ -284,14 +288,21 @@ def test_a_norm_in_pieces_of_unknown_shape_is_named(tmp_path: Path) -> None:
         pytest.param(lambda x, w, b: x - (x.sum(-1, keepdim=True) / 5), id="a sum over another number"),
         pytest.param(lambda x, w, b: x / torch.sqrt(x.exp().mean(-1, keepdim=True) + EPS), id="no squares"),
         pytest.param(lambda x, w, b: torch.softmax(x, -1) * w + b, id="softmax"),
+        pytest.param(lambda x, w, b: x / ((x * x).sum(-1, True) * 0.07 + EPS).sqrt(), id="a sum of squares, cooled"),
+        pytest.param(lambda x, w, b: x * ((x * x).sum(-1, True) / 5 + EPS).rsqrt(), id="squares over another number"),
+        pytest.param(lambda x, w, b: x / (x.norm(dim=-1, keepdim=True) * 0.07), id="a length, cooled"),
+        pytest.param(lambda x, w, b: centred(x, -1) * torch.sigmoid(x) * w, id="a gate for every element"),
         pytest.param(lambda x, w, b: x * (w / torch.sqrt((w * w).mean() + EPS)), id="normalized weights"),
     ],
 )
 def test_what_is_no_norm(formula: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = Written(formula, (7, 12), 12)
     monkeypatch.setattr("test_pieces.NOW", module, raising=False)
-    assert read_torch("test_pieces:NOW", None, None).layers == ()
-    assert read_onnx(export(module, tmp_path / "n.onnx", (7, 12)), None).layers == ()
+    for network in (
+        read_torch("test_pieces:NOW", None, None),
+        read_onnx(export(module, tmp_path / "n.onnx", (7, 12)), None),
+    ):
+        assert (network.layers, network.warnings) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -299,7 +310,7 @@ def test_what_is_no_norm(formula: Callable[..., Any], tmp_path: Path, monkeypatc
     [
         pytest.param(lambda x, w, b: centred(x, -1) / centred(x, -1).abs().amax(-1, keepdim=True), id="by the largest"),
         pytest.param(lambda x, w, b: x / (of_vectors(x) + EPS), id="by the square"),
-        pytest.param(lambda x, w, b: centred(x, -1) * torch.sigmoid(x) * w, id="a gate"),
+        pytest.param(lambda x, w, b: centred(x, -1) * torch.sigmoid(x.sum(-1, keepdim=True)) * w, id="a gate"),
     ],
 )
 def test_what_may_be_a_norm_is_told(
@@ -312,4 +323,4 @@ def test_what_may_be_a_norm_is_told(
         read_onnx(export(module, tmp_path / "n.onnx", (7, 12)), None),
     ):
         assert network.layers == ()
-        assert network.warnings[0].startswith("1 operations may end a normalization")
+        assert network.warnings[0].startswith("1 operation may end a normalization")

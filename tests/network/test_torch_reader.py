@@ -81,6 +81,8 @@ def test_totals() -> None:
     [
         ("Constrained", 4 * 4 * 3 * 8 * 9 + 4 * 4 * 3 * 7),  # and nothing for what the weights are divided by
         ("Products", 4 * 3 * 5 * (5 + 1) + 4 * 4 * 5),
+        ("Latents", 4 * 12 * 12 + 7 * 12 * 12 + 2 * 4 * 7 * 12),
+        ("Decorated", 7 * 12 * 12 + 7 * 7 * 12),
     ],
 )
 def test_products(name: str, macs: int, batch: int) -> None:

@@ -151,6 +151,35 @@ class Products(nn.Module):
         return self.bilinear(x, x).sum() + torch.addbmm(torch.zeros(4, 4), x, x.transpose(1, 2))
 
 
+class Latents(nn.Module):
+    """Learned queries, normalized before every sample has its own."""
+
+    input_shape = (7, 12)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries, self.norm = nn.Parameter(torch.ones(4, 12)), nn.LayerNorm(12)
+        self.q, self.k = nn.Linear(12, 12), nn.Linear(12, 12)
+
+    def forward(self, x: Any) -> Any:
+        queries = self.q(self.norm(self.queries).expand(len(x), 4, 12))
+        return torch.softmax(queries @ self.k(x).transpose(1, 2), -1) @ x
+
+
+class Decorated(nn.Module):
+    """Whose functions are not taken apart where a dispatch mode looks."""
+
+    input_shape = (7, 12)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(12, 12)
+
+    @torch.inference_mode()
+    def forward(self, x: Any) -> Any:
+        return self.linear(x) @ x.transpose(1, 2)
+
+
 class Talking(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwnorm.cli import main
 from hwnorm.cost.fabric import fabric_names
+from hwnorm.engine import Engine
+from hwnorm.rtl.design import Design
+from hwnorm.rtl.emit import emit
 from hwnorm.rtl.simulate import Simulator
 from hwnorm.synth.yosys import find_yosys
 
@@ -75,6 +80,36 @@ def test_the_manifest_predicts_what_it_costs(tmp_path: Path, monkeypatch: pytest
             assert [found[name]["value"] for name in ("dsp", "bram")] == [4, 3]
             for name, measured, within in (("lut", 1113, 0.05), ("ff", 1806, 0.05), ("fmax_mhz", 243, 0.08)):
                 assert found[name]["value"] == pytest.approx(measured, rel=within)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "range", "l1-ns"])
+@pytest.mark.parametrize("length", ["elements", "max_elements"])
+def test_the_readme_says_what_dgamma_counts_in(norm: str, length: str) -> None:
+    """Its exponent is a register's, which the engine's own value of dgamma knows."""
+    engine = Engine(norm, 8, **{length: 40})  # type: ignore[arg-type]
+    readme = emit(Design(engine, "backward", 4), "dut", "")["README.md"].decode()
+    told = re.search(r"`result_dgamma` has (\d+)(?: \+ `layer_(\w+)_frac`)? fraction bits", readme)
+    assert told is not None and (told[2] is None) == (length == "elements" and not engine.norm.sampling)
+    x = np.random.default_rng(0).integers(-128, 128, (1, 40))
+    sampled = {"sampled": np.ones(40, bool)} if norm == "l1-ns" else {}
+    dgamma = engine.backward_call(x, engine.forward(x, **sampled).saved).run()["dgamma"]
+    register = engine.registers(40)[told[2]][1] if told[2] else 0
+    assert (np.asarray(dgamma.frac) == int(told[1]) + register).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--max-elements", "17"), "What a group of 5 beats has beyond 17 elements is not noticed"),
+        (("--norm", "layer", "--max-elements", "20"), "it has none, so that this is a handshake alone"),
+        (("--replay", "external"), "The further inputs have no `last`"),
+        (("--norm", "l2", "--direction", "inference"), "shift is beta - scale * mean with that scale"),
+        (("--elements", "1024"), "taken when the sums of its first sweep stand"),
+    ],
+)
+def test_the_readme_says_what_a_host_has_to_know(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    assert main(["gen-rtl", "-q", *arguments, "-o", str(tmp_path / "made")]) == 0
+    assert (tmp_path / "made" / "README.md").read_text().count(says) == 1
 
 
 def test_the_same_command_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
