@@ -349,7 +349,7 @@ def test_a_vector_file_that_is_gone(copy: Path, capsys: pytest.CaptureFixture[st
         (lambda about: about["streams"][2].update(direction="out"), "port group_.* is no output, the manifest"),
         (lambda about: about["streams"][0].pop("fields"), "describes no engine .KeyError: 'fields'"),
         (lambda about: about["cycles"].pop("overhead"), "describes no engine .KeyError: 'overhead'"),
-        (lambda about: about.update(eps=None), "describes no engine .TypeError: '>=' not supported"),
+        (lambda about: about.update(eps=None), "describes no engine .TypeError: '<=' not supported"),
         (lambda about: about.update(guard=99), "guard"),
         (lambda about: about.update(lanes=0), "describes no engine .ZeroDivisionError"),
         (lambda about: about.update(streams=[]), "describes no engine .IndexError"),
