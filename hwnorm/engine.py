@@ -72,7 +72,7 @@ class Engine:
             raise ValueError(f"norm {norm!r} has no form {form!r}: {did_you_mean(form, self.norm.forms)}")
         self.form = form or next(iter(self.norm.forms), "")
         bits, guard, elements, max_elements, x_frac, pivot_window, momentum_bits = map(
-            _unlimited, (bits, guard, elements, max_elements, x_frac, pivot_window, momentum_bits)
+            operands.unlimited, (bits, guard, elements, max_elements, x_frac, pivot_window, momentum_bits)
         )
         if momentum_bits is not None and (type(momentum_bits) is not int or momentum_bits not in MOMENTUM_BITS):
             raise ValueError(f"momentum_bits must be 1 to {MOMENTUM_BITS[-1]}, not {momentum_bits!r}")
@@ -185,13 +185,13 @@ class Engine:
 
     def registers(self, elements: int | None = None, sampled: int | None = None) -> dict[str, tuple[int, int]]:
         """The registers of a layer with groups of so many elements: name to (integer, fraction bits)."""
-        m = self._length(self.max_elements if elements is None else _unlimited(elements))
+        m = self._length(self.max_elements if elements is None else operands.unlimited(elements))
         if sampled is not None and not (self.norm.sampling and 1 <= sampled <= m):
             some = (
                 f"1 to {m} elements" if self.norm.sampling else f"nothing: norm {self.norm.name!r} looks at all of them"
             )
             raise ValueError(f"sampled must be {some}, not {sampled}")
-        setting = self.setting(m, m if sampled is None else _unlimited(sampled))
+        setting = self.setting(m, m if sampled is None else operands.unlimited(sampled))
         found: dict[str, tuple[int, int]] = {}
         for direction in self.directions:
             for name, node in self.program(direction).graph.layer_registers.items():
@@ -251,8 +251,8 @@ class Engine:
         inputs = {"x": Value(stream), **self._affine(program, stream, gamma, beta)}
         inputs |= self._sample(program, stream, sampled)
         if "c0" in program.graph.inputs:
-            inputs["c0"] = self._pivot(pivot, len(stream))
-        inputs |= self._running(program, running or {}, len(stream))
+            inputs["c0"] = operands.pivot(pivot, len(stream), self.precision.bits)
+        inputs |= operands.running(program.graph, self.precision, len(stream), running or {})
         return Call(program, inputs, self._setting_of(stream, inputs))
 
     def backward(self, dy: npt.ArrayLike, saved: Saved, dx_frac: int | None = None) -> Backward:
@@ -363,16 +363,6 @@ class Engine:
         """What a forward and a backward pass must have in common."""
         return f"{self.norm.name}, {self.precision.bits} bits, {self.precision.guard} guard bits"
 
-    def _pivot(self, pivot: npt.ArrayLike | None, groups: int) -> Value:
-        """The last batch's floor of the mean: what it saved, integers, or 0 where there is none yet."""
-        if isinstance(pivot, Value):
-            pivot = pivot.v
-        values = np.asarray(0 if pivot is None else pivot)
-        if values.dtype.kind not in "iu" or values.size not in (1, groups):
-            raise ValueError(f"pivot must be an integer, or one for each of {groups} groups")
-        rows = np.broadcast_to(values.reshape(-1, 1), (groups, 1))
-        return Value(operands.stream("pivot", rows, self.precision.bits))
-
     def _length(self, m: int) -> int:
         if self.elements is not None and m != self.elements:
             raise ValueError(f"groups must have {self.elements} elements (elements={self.elements}), not {m}")
@@ -423,20 +413,6 @@ class Engine:
         masks = [name for name, n in program.graph.inputs.items() if mask_symbol(n) is not None]
         return {name: Value(operands.flags(name, sampled, stream[0].size)) for name in masks}
 
-    def _running(self, program: Program, running: Mapping[str, npt.ArrayLike], groups: int) -> dict[str, Value]:
-        names = ("mean", "spread")
-        nodes = {name: node for name in names if (node := program.graph.inputs.get(f"running_{name}")) is not None}
-        for name in running:
-            if name not in nodes:
-                raise ValueError(f"norm {self.norm.name!r} keeps no running {name!r}: {did_you_mean(name, nodes)}")
-        found = {}
-        for name, node in nodes.items():
-            held = operands.per_group(name, running.get(name, 0.0), groups)
-            if name == "spread" and (held < 0).any():
-                raise ValueError(f"running spread must be at least 0, not {held.min():g}")
-            found[node.name] = operands.quantised(name, held, self.precision.role(node.role))
-        return found
-
     def _natural_dx_frac(self, saved: Saved) -> int:
         lo, hi = self.precision.dx_frac_range
         largest = 1.0
@@ -446,11 +422,6 @@ class Engine:
                 # gamma * dy is rounded before it is scaled: a finer dx than this would show it
                 largest *= max(float(np.max(np.abs(saved.values["gamma"].real()))), SMALLEST_GAMMA)
         return min(max(-ceil(log2(largest)), lo), hi) if largest else 0
-
-
-def _unlimited(number: Any) -> Any:
-    """NumPy's integers wrap; Python's own do not. Anything else is for the checks."""
-    return int(number) if isinstance(number, np.integer) else number
 
 
 def _check_used(graph: Graph, norm: str, **given: Any) -> None:

@@ -1,16 +1,18 @@
-"""What a caller hands to an engine, checked and turned into integers: streams, parameters, masks.
+"""What a caller hands to an engine, checked and turned into integers: streams, parameters, masks, statistics.
 
 Every message says which operand, where in it, what it holds and what would be right.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hwnorm.errors import did_you_mean
 from hwnorm.fixed import Format, Ints, integer_dtype
 from hwnorm.ir import Graph, Rate
 from hwnorm.precision import Fixed, Precision, Role, Scaled, quantise
@@ -36,6 +38,11 @@ def stream(name: str, values: npt.ArrayLike, bits: int) -> Ints:
                 where = tuple(int(i) for i in np.unravel_index(at(), array.shape))
                 raise ValueError(f"{name}{list(where)} = {extreme} is outside {fmt.lo}..{fmt.hi} ({bits} bits)")
     return array if array.dtype.kind == "i" else array.astype(integer_dtype(fmt.lo, fmt.hi))
+
+
+def unlimited(number: Any) -> Any:
+    """NumPy's integers wrap; Python's own do not. Anything else is for the checks."""
+    return int(number) if isinstance(number, np.integer) else number
 
 
 def real(name: str, values: npt.ArrayLike) -> Floats:
@@ -85,6 +92,30 @@ def per_element(name: str, values: npt.ArrayLike, groups: int, elements: int) ->
     raise ValueError(
         f"{name} must be one number, or one for each of {elements} elements or {groups} groups, not shape {array.shape}"
     )
+
+
+def pivot(values: npt.ArrayLike | Value | None, groups: int, bits: int) -> Value:
+    """The last batch's floor of the mean: what it saved, integers, or 0 where there is none yet."""
+    given = np.asarray(0 if values is None else values.v if isinstance(values, Value) else values)
+    if given.dtype.kind not in "iu" or given.size not in (1, groups):
+        raise ValueError(f"pivot must be an integer, or one for each of {groups} groups")
+    return Value(stream("pivot", np.broadcast_to(given.reshape(-1, 1), (groups, 1)), bits))
+
+
+def running(graph: Graph, precision: Precision, groups: int, given: Mapping[str, npt.ArrayLike]) -> dict[str, Value]:
+    """The running statistics that the graph asks for; 0 where there is none yet."""
+    names = ("mean", "spread")
+    nodes = {name: node for name in names if (node := graph.inputs.get(f"running_{name}")) is not None}
+    for name in given:
+        if name not in nodes:
+            raise ValueError(f"there is no running {name!r} here: {did_you_mean(name, nodes)}")
+    found = {}
+    for name, node in nodes.items():
+        held = per_group(f"running {name}", given.get(name, 0.0), groups)
+        if name == "spread" and (held < 0).any():
+            raise ValueError(f"running spread must be at least 0, not {held.min():g}")
+        found[node.name] = quantised(f"running {name}", held, precision.role(node.role))
+    return found
 
 
 def flags(name: str, values: npt.ArrayLike | None, elements: int) -> npt.NDArray[np.bool_]:

@@ -71,7 +71,7 @@ def test_who_keeps_none_says_so() -> None:
         with pytest.raises(ValueError, match=f"momentum_bits must be 1 to 16, not {wrong}"):
             Engine("l1", 8, 64, momentum_bits=wrong)  # type: ignore[arg-type]
     keeps = Engine("l1", 8, 64, momentum_bits=3)
-    with pytest.raises(ValueError, match="norm 'l1' keeps no running 'deviation': known: mean, spread"):
+    with pytest.raises(ValueError, match="there is no running 'deviation' here: known: mean, spread"):
         keeps.forward(X, running={"mean": 0.0, "deviation": 3.0})
     with pytest.raises(ValueError, match="running spread must be at least 0, not -1"):
         keeps.forward(X, running={"spread": -1.0})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import defaultdict, deque
@@ -160,8 +161,10 @@ _runner: _Runner  # of a process that was forked
 
 
 def _adopt(runner: _Runner) -> None:
-    """A process must not outlive the one that it works for, whatever ends that."""
+    """A process must not outlive the one that it works for, whatever ends that; and ends when that says so, whose
+    handler it inherited may not."""
     global _runner
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _runner = runner
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
