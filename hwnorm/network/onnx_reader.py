@@ -1,8 +1,9 @@
 """ONNX networks: their normalization layers, from the graph alone.
 
-Nothing is run and no weight is read. Batch norm in training and inference mode of every operator set, layer, group,
-rms and instance norm as operators or in pieces are found; a normalization that is not known, or one whose shape cannot
-be known, is an error with the node's name. The first axis of an input is the batch.
+Nothing is run, and of weights no more is looked at than whether gammas and betas are all alike. Batch norm in training
+and inference mode of every operator set, layer, group, rms and instance norm as operators or in pieces are found; a
+normalization that is not known, or one whose shape cannot be known, is an error with the node's name. The first axis of
+an input is the batch.
 """
 
 from __future__ import annotations

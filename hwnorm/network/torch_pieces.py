@@ -13,7 +13,8 @@ _RENAMING = (
     "dropout_", "broadcast_to",
 )  # fmt: skip
 
-# How Python's operators and PyTorch's aliases are called; True: the operands stand the other way round.
+# How Python's operators and PyTorch's aliases are called, and what leaves the same mark as another function; True: the
+# operands stand the other way round.
 _WORDS = {
     "rsub": ("sub", True), "subtract": ("sub", False), "rdiv": ("div", True), "rtruediv": ("div", True),
     "truediv": ("div", False), "true_divide": ("div", False), "divide": ("div", False), "multiply": ("mul", False),
@@ -103,11 +104,8 @@ def feed(
 
 def _plain(name: str) -> str:
     """The word in ``__rsub__``, ``linalg_vector_norm``, ``add_``."""
-    return (
-        name.strip("_").removeprefix("linalg_").removeprefix("i")
-        if name.startswith("__i")
-        else name.strip("_").removeprefix("linalg_")
-    )
+    plain = name.strip("_").removeprefix("linalg_")
+    return plain.removeprefix("i") if name.startswith("__i") else plain
 
 
 def _order(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

@@ -208,8 +208,9 @@ def _read(torch: Any, spec: str, module: Any, own: bool, shape: tuple[int, ...],
 def _to_inference(module: Any) -> None:
     try:
         module.eval()
-    except NotImplementedError:
-        raise InputError("it holds what torch.export made, which cannot be watched; name the original") from None
+    except NotImplementedError:  # what torch.export made stays in the mode that it was exported in
+        for one in module.modules():
+            one.training = False
 
 
 def _run(torch: Any, module: Any, own: bool, sample: Any) -> Callable[[], Any]:

@@ -9,7 +9,7 @@ Meta tensors hold no numbers; all of them are kept until the end, so that an ``i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -64,8 +64,8 @@ def trace(module: nn.Module, run: Callable[[], Any], batch: int) -> Trace:
     try:
         with torch.no_grad(), products, watcher:
             run()
-    except Exception:
-        if products.refused is not None:  # which compiled code wraps into an error of its own
+    except RuntimeError:
+        if products.refused is not None:  # compiled code raises its own in the place of what it met
             raise products.refused from None
         raise
     finally:
@@ -109,6 +109,10 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
     def _changed(self, value: Any) -> Hashable:
         self._versions[id(value)] = self._versions.get(id(value), 0) + 1
         return self.key(value)
+
+    def constants(self, buffers: Iterable[Any]) -> None:
+        """Single numbers that a formula has: an epsilon that is kept as a buffer."""
+        self._stored |= {self.key(one) for one in buffers}
 
     def _parameter(self, key: Hashable) -> int | None:
         tensor = self._tensors.get(key)
@@ -174,11 +178,11 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
         kwargs = kwargs or {}
         if self.running:
             return func(*args, **kwargs)
-        with self.run():
+        with self.busy():
             return self._call(func, args, kwargs)
 
     @contextmanager
-    def run(self) -> Iterator[None]:
+    def busy(self) -> Iterator[None]:
         before, self.running = self.running, True
         try:
             yield
@@ -186,7 +190,7 @@ class _Watcher(TorchFunctionMode):  # type: ignore[misc]
             self.running = before
 
     def _call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        name = str(getattr(func, "__name__", func))
+        name = str(getattr(func, "__name__", func)).split(".")[0]  # "mean.dim" in what torch.export made
         if name in _NORMS or name in _NOT_COUNTED:
             return self._norm(func, name, args, kwargs)
         if looks_like_norm(name):
@@ -300,6 +304,7 @@ class _Products(TorchDispatchMode):  # type: ignore[misc]
     def know(self, module: nn.Module, _args: Any) -> None:
         for weight in (*module.parameters(), *module.buffers()):
             self._stored[weight] = None
+        self._watcher.constants(one for one in module.buffers() if one.numel() == 1)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -310,7 +315,7 @@ class _Products(TorchDispatchMode):  # type: ignore[misc]
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        with self._watcher.run():
+        with self._watcher.busy():
             out = func(*args, **kwargs)
         name = func.overloadpacket.__name__
         fused = name == "_transformer_encoder_layer_fwd"

@@ -12,7 +12,6 @@ MODULE = re.compile(r"(?:^|;|\*\)|\bendmodule\b)\s*(?:macro)?module\s+\\?(\w+)",
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 INCLUDE = re.compile(rf'{COMMENT.pattern}|`include\s+"([^"\n]*)"', re.DOTALL)
 DATA = re.compile(r"\$readmem[bh]")
-DEEPEST = 20  # file within file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,18 @@ def design_of(path: Path, top: str | None = None) -> Design:
     return Design(text, wanted, re.sub(r"[^\w.]", "_", path.name))
 
 
-def _with_included(path: Path, depth: int = 0) -> str:
-    """A name is looked for beside the file that includes it."""
+def _with_included(path: Path, among: tuple[Path, ...] = ()) -> str:
+    """A name is looked for beside the file that includes it. One that is not there, or includes itself, is left as it
+    is: yosys says so, unless the condition that it stands under does not hold."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: cannot be read as Verilog: {fault}") from None
-    if depth > DEEPEST:
-        raise InputError(f"{path}: is included by itself")
-    return INCLUDE.sub(lambda m: m[0] if m[1] is None else _with_included(path.parent / m[1], depth + 1), text)
+    around = (*among, path.resolve())
+
+    def included(found: re.Match[str]) -> str:
+        part = path.parent / (found[1] or "")
+        follows = found[1] is not None and part.is_file() and part.resolve() not in around
+        return _with_included(part, around) if follows else found[0]
+
+    return INCLUDE.sub(included, text)

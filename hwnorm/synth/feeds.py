@@ -2,7 +2,8 @@
 
 A chain begins with a cell that puts its carry in, constant or not, unless that is open (hwnorm.synth.carries), and ends
 with one that takes the carry out, used or not, unless that is; where a carry is read in between, there is one more. Two
-constants, 0 and 1, are LUTs too. With these the netlist's count is the placer's, to the LUT (test_feeds.py).
+constants, 0 and 1, are LUTs too, where anything needs them, as something in every engine does. With these the netlist's
+count is the placer's, to the LUT (test_feeds.py).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def place(tool: Nextpnr, target: Target, folder: Path, seed: int) -> Placement:
         raise ToolFailed(f"nextpnr {tool.version}, seed {seed}: {why}")
     try:
         return read_report(json.loads((folder / report).read_text(encoding="utf-8")), seed)
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, LookupError, TypeError) as fault:
         raise ToolFailed(f"nextpnr {tool.version}, seed {seed}: its report cannot be read ({fault!r})") from None
 
 

@@ -25,6 +25,7 @@ SCRIPT, LOG_FILE = "run.ys", "yosys.log"
 WRONG_DESIGN = (  # what it says of one that it cannot read, or of which a part is missing
     *("not found!", "syntax error", "is not part of the design", "undeclared", "not declared"),
     *("does not have a port named", "does not have a parameter named", "Multiple edge sensitive", "Latch inferred"),
+    "Can't open include file",
 )
 
 

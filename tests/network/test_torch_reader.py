@@ -69,6 +69,23 @@ def test_tensors_that_are_plain_attributes(name: str) -> None:
     assert torch_odd.TABLE.table is table
 
 
+def test_what_torch_export_made() -> None:
+    """Its functions are called as mean.dim and layer_norm.default are; it refuses to change its mode."""
+    network = read_torch("torch_odd:exported", None, 1)
+    affine = {"scale": False, "shift": False}
+    assert [(layer.kind, layer.channels, layer.height) for layer in network.layers] == [
+        ("batch_norm", 8, 6),
+        ("layer_norm", 5, 8),
+        ("rms_norm", 5, 8),
+    ]
+    assert network.layers[2] == Layer("0.norm", "rms_norm", 5, 8, 6, **affine)
+
+
+def test_an_epsilon_among_the_buffers() -> None:
+    (layer,) = read_torch("torch_odd:RootMean", None, 1).layers
+    assert (layer.kind, layer.channels, layer.scale) == ("rms_norm", 5, False)
+
+
 def test_totals() -> None:
     network = read_torch("torch_odd:Tokens", None, 4)
     assert network.parameters == 1200 + 4 * 12 * 12 + 4 * 12 + 2 * 12 * 24 + 24 + 12 + 4 * 12
@@ -145,7 +162,6 @@ def test_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("torch_odd:frozen", r"the module '1' \(FrozenNorm\) looks like a normalization that hwnorm does not know"),
         ("torch_odd:compiled", "it is compiled code"),
         ("torch_odd:scripted_layer_norm", "operator native_layer_norm normalizes within compiled code, where"),
-        ("torch_odd:exported", "it holds what torch.export made, which cannot be watched; name the original"),
         ("torch_odd:TABLES", r"expected device meta!.*; a tensor that the module keeps in a list.*register_buffer"),
         ("torch_odd:mlp", "input of .1, 8, 6, 5., raised RuntimeError"),
     ],

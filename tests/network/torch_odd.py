@@ -272,9 +272,23 @@ def scripted_swish() -> nn.Module:
     return Scripted(_script(_swish))
 
 
+class RootMean(nn.Module):
+    """Whose epsilon is kept with the weights."""
+
+    input_shape = (8, 6, 5)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("eps", torch.tensor(1e-5))
+
+    def forward(self, x: Any) -> Any:
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
 def exported() -> Any:
     with torch.device("cpu"):
-        return nn.Sequential(torch.export.export(nn.BatchNorm2d(8), (torch.zeros(1, 8, 6, 5),)).module())
+        module = nn.Sequential(nn.BatchNorm2d(8), nn.LayerNorm(5), RootMean()).eval()
+        return nn.Sequential(torch.export.export(module, (torch.zeros(1, 8, 6, 5),)).module())
 
 
 def nothing() -> None:

@@ -13,6 +13,7 @@ from hwnorm.bundle.manifest import SCHEMA
 from hwnorm.cli import main
 from hwnorm.errors import InputError
 from hwnorm.synth.design import design_of
+from hwnorm.synth.flow import synthesise
 
 COUNTER = "module {name}(input clk, output reg [7:0] n); always @(posedge clk) n <= n + 1; endmodule\n"
 
@@ -90,17 +91,22 @@ def test_modules_in_other_clothes(text: str, tmp_path: Path) -> None:
 
 
 def test_what_is_included_is_part_of_the_design(tmp_path: Path) -> None:
+    """From beside the file that includes it. What is not there is missed only where it is wanted."""
     path, part = tmp_path / "top.v", tmp_path / "parts" / "counter.vh"
     part.parent.mkdir()
-    part.write_text(COUNTER.format(name="counter"))
-    path.write_text('// `include "no.v"\n`include "parts/counter.vh"\nmodule top(input clk); endmodule\n')
-    assert COUNTER.format(name="counter") in design_of(path, "top").verilog
-    part.write_text('`include "counter.vh"')
-    with pytest.raises(InputError, match=r"counter\.vh: is included by itself"):
-        design_of(path)
-    part.unlink()
-    with pytest.raises(InputError, match=r"counter\.vh: cannot be read as Verilog: .*No such file"):
-        design_of(path)
+    part.write_text(COUNTER.format(name="top"))
+    path.write_text(
+        '// `include "no.v"\n`ifdef HERE\n`include "parts/counter.vh"\n`else\n`include "no.vh"\n`endif\n'
+        "module other(input clk); endmodule\n"
+    )
+    with pytest.raises(InputError, match=r"Can't open include file `no\.vh'"):
+        synthesise(design_of(path, "top").verilog, "top", "xilinx")
+    path.write_text("`define HERE\n" + path.read_text())
+    assert synthesise(design_of(path, "top").verilog, "top", "xilinx").resources.ff == 8
+    part.write_text('`include "counter.vh"')  # itself
+    path.write_text('`include "parts/counter.vh"\nmodule top(input clk); endmodule\n')
+    with pytest.raises(InputError, match=r"Can't open include file `counter\.vh'"):
+        synthesise(design_of(path, "top").verilog, "top", "xilinx")
 
 
 def test_data_in_another_file_are_not_followed(tmp_path: Path) -> None:
